@@ -7,3 +7,4 @@ pub mod db;
 pub mod http;
 pub mod output;
 pub mod telemetry;
+pub mod token;

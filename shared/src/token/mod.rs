@@ -2,7 +2,7 @@
 //!
 //! 1. `source` obtains public keys (PEM file, JWK Set file, JWK Set URL) and keeps the last good set.
 //! 2. [`keys`] parses them, refuses weak or private ones, and names each by its RFC 7638 thumbprint.
-//! 3. `verifier` checks a compact JWS against that set (RFC 7515, RFC 8725, RFC 9068 section 4) and caches the
+//! 3. [`verifier`] checks a compact JWS against that set (RFC 7515, RFC 8725, RFC 9068 section 4) and caches the
 //!    outcome.
 //! 4. `bearer` takes the token out of a request (RFC 6750), asks the verifier, and answers refusals.
 //!
@@ -12,3 +12,4 @@ pub mod claims;
 mod json;
 pub mod keys;
 pub mod scope;
+pub mod verifier;

@@ -1,0 +1,2 @@
+//! Temporary: the lead's lib.rs takes its place.
+pub mod passwords;

@@ -1,0 +1,5 @@
+//! Temporary: the lead's main.rs takes its place.
+
+mod users;
+mod users_addresses;
+mod users_login;

@@ -9,3 +9,6 @@ mod metadata;
 mod migrations;
 mod password;
 mod token;
+mod users;
+mod users_addresses;
+mod users_login;

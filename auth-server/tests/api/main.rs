@@ -2,4 +2,5 @@
 
 mod users;
 mod users_addresses;
+mod users_cli;
 mod users_login;

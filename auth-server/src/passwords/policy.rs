@@ -57,7 +57,7 @@ pub enum PolicyError {
     #[error("the password has more than {MAXIMUM_LENGTH} characters")]
     TooLong,
     /// Refused unless allowed.
-    #[error("{0}; choose another one or allow a weak password")]
+    #[error("{0}")]
     Weak(Weakness),
 }
 

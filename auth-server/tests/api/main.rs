@@ -11,4 +11,5 @@ mod password;
 mod token;
 mod users;
 mod users_addresses;
+mod users_cli;
 mod users_login;

@@ -209,7 +209,7 @@ impl AuthConfig {
 fn read_issuer(settings: &Settings, environment: Environment) -> Result<Issuer, ConfigError> {
     let issuer: Issuer = settings.get("MYAPI_AUTH__ISSUER")?;
     let is_loopback = issuer.url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
-    if !issuer.is_https() && !(environment == Environment::Dev && is_loopback) {
+    if !issuer.is_https() && (environment != Environment::Dev || !is_loopback) {
         let reason = format!("is `{}`, but http is only for MYAPI_ENV=dev on loopback: use https", issuer.text);
         return Err(settings.refuse("MYAPI_AUTH__ISSUER", &reason));
     }

@@ -1,0 +1,36 @@
+-- Roles belong to the cluster, not to this schema: `auth-server migrate --roles` makes them and calls this function
+-- again. A later migration that adds a table replaces the function and calls it.
+
+create function myapi.apply_grants() returns void
+    language plpgsql
+    set search_path = pg_catalog
+as $$
+begin
+    revoke all on schema myapi from public;
+    revoke all on all tables in schema myapi from public;
+
+    if exists (select from pg_roles where rolname = 'myapi_auth') then
+        grant usage on schema myapi to myapi_auth;
+        grant select, insert, update, delete
+            on myapi.users, myapi.resource_servers, myapi.scopes, myapi.clients, myapi.client_secrets, myapi.signing_keys
+            to myapi_auth;
+        grant select on myapi._sqlx_migrations to myapi_auth;
+        grant usage on all sequences in schema myapi to myapi_auth;
+    end if;
+
+    if exists (select from pg_roles where rolname = 'myapi_movies_read') then
+        grant usage on schema myapi to myapi_movies_read;
+        grant select on myapi.movies, myapi._sqlx_migrations to myapi_movies_read;
+    end if;
+
+    if exists (select from pg_roles where rolname = 'myapi_movies_write') then
+        grant usage on schema myapi to myapi_movies_write;
+        grant select, insert, update, delete on myapi.movies to myapi_movies_write;
+        grant select on myapi._sqlx_migrations to myapi_movies_write;
+    end if;
+end
+$$;
+
+revoke execute on function myapi.apply_grants() from public;
+
+select myapi.apply_grants();

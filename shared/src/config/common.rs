@@ -1,0 +1,98 @@
+//! The settings that every service reads alike: which environment, which database.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+
+use super::{ConfigError, Setting, Settings};
+use crate::db;
+
+/// Settings without a service's section.
+pub const COMMON: &[Setting] = &[
+    Setting::new("MYAPI_ENV", "dev", "which database and how strict: dev (loopback only), stage or prod"),
+    Setting::secret("MYAPI_DATABASE__DEV", "Postgres URL for MYAPI_ENV=dev"),
+    Setting::secret("MYAPI_DATABASE__STAGE", "Postgres URL for MYAPI_ENV=stage"),
+    Setting::secret("MYAPI_DATABASE__PROD", "Postgres URL for MYAPI_ENV=prod"),
+];
+
+/// Which of the three databases is used, and how strict a service is about secrets and addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A developer's machine: binds loopback only, `http` issuers are fine.
+    Dev,
+    /// Like production, with its own database.
+    Stage,
+    /// Production.
+    Prod,
+}
+
+impl FromStr for Environment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "dev" => Ok(Self::Dev),
+            "stage" => Ok(Self::Stage),
+            "prod" => Ok(Self::Prod),
+            _ => Err("it is one of dev, stage, prod"),
+        }
+    }
+}
+
+/// What every service needs to know before its own settings.
+#[derive(Clone, Debug)]
+pub struct CommonConfig {
+    /// The environment.
+    pub environment: Environment,
+    /// The database.
+    pub database: DatabaseConfig,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// Connection options; printing them shows no password.
+    pub options: PgConnectOptions,
+    /// The variable that named it, for messages.
+    pub variable: String,
+}
+
+impl CommonConfig {
+    /// Reads the environment and the database of a service with settings `MYAPI_{section}__…`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn read(settings: &Settings, section: &str) -> Result<Self, ConfigError> {
+        let environment: Environment = settings.get("MYAPI_ENV")?;
+        let own = format!("MYAPI_{section}__DATABASE_URL");
+        let general = match environment {
+            Environment::Dev => "MYAPI_DATABASE__DEV",
+            Environment::Stage => "MYAPI_DATABASE__STAGE",
+            Environment::Prod => "MYAPI_DATABASE__PROD",
+        };
+        let found = [own.as_str(), general, "MYAPI_DATABASE__DSN"]
+            .into_iter()
+            .find_map(|name| settings.find_secret(name).map(|url| url.map(|url| (name, url))).transpose());
+        let (variable, url): (&str, SecretString) = found.ok_or_else(|| settings.missing(general))??;
+        let options =
+            db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(variable, &error.to_string()))?;
+        Ok(Self { environment, database: DatabaseConfig { options, variable: variable.to_owned() } })
+    }
+
+    /// Reads an address to listen on; in `dev` it has to be loopback.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn bind(&self, settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
+        let address: SocketAddr = settings.get(name)?;
+        if self.environment == Environment::Dev && !address.ip().is_loopback() {
+            return Err(settings.refuse(
+                name,
+                &format!("is `{address}`, but MYAPI_ENV=dev listens on loopback only (127.0.0.1 or [::1])"),
+            ));
+        }
+        Ok(address)
+    }
+}

@@ -1,0 +1,139 @@
+//! Reads the layers and lays them over each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use config::{Config, ConfigError as LayerError, File, FileFormat, Map, Source, Value};
+
+use super::Setting;
+use super::settings::ConfigError;
+
+/// Where settings are read from. [`Sources::process`] is what binaries use; tests make their own.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Values from flags, by variable name: the strongest layer.
+    pub flags: Vec<(String, String)>,
+    /// The environment's variables; names without the prefix `MYAPI_` are passed over.
+    pub environment: Vec<(String, String)>,
+    /// A `.env` file; a missing one is an empty one.
+    pub dotenv: Option<PathBuf>,
+    /// A TOML file; a missing one is an error.
+    pub file: Option<PathBuf>,
+}
+
+impl Sources {
+    /// This process's environment, `.env` in its working folder, and what the command line said.
+    #[must_use]
+    pub fn process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+            .collect();
+        Self { flags, environment, dotenv: Some(PathBuf::from(".env")), file }
+    }
+}
+
+pub(super) const PREFIX: &str = "MYAPI_";
+
+/// A value and the layer that it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Layered {
+    pub text: String,
+    pub origin: String,
+}
+
+/// All values of all layers by variable name, the strongest layer's for each.
+pub(super) fn collect(sources: &Sources, known: &[Setting]) -> Result<BTreeMap<String, Layered>, ConfigError> {
+    let defaults =
+        known.iter().filter_map(|setting| Some((setting.name.to_owned(), setting.default?.to_owned()))).collect();
+    let mut builder = Config::builder().add_source(Layer { origin: "default", values: defaults });
+    if let Some(path) = &sources.file {
+        builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+    }
+    let merged = builder
+        .add_source(Layer { origin: ".env", values: dotenv(sources.dotenv.as_deref())? })
+        .add_source(Layer { origin: "environment", values: own(&sources.environment) })
+        .add_source(Layer { origin: "flag", values: sources.flags.clone() })
+        .build()
+        .and_then(|config| config.cache.into_table())
+        .map_err(|error| file_error(sources, &error))?;
+
+    let mut values = BTreeMap::new();
+    for (key, value) in merged {
+        flatten(&key, value, &mut values)?;
+    }
+    Ok(values)
+}
+
+/// Variables of one layer, keyed as the TOML file would: `MYAPI_AUTH__BIND` is `auth.bind`.
+#[derive(Clone, Debug)]
+struct Layer {
+    origin: &'static str,
+    values: Vec<(String, String)>,
+}
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, LayerError> {
+        let origin = self.origin.to_owned();
+        Ok(self.values.iter().map(|(name, text)| (toml_key(name), Value::new(Some(&origin), text.as_str()))).collect())
+    }
+}
+
+fn own(variables: &[(String, String)]) -> Vec<(String, String)> {
+    variables.iter().filter(|(name, _)| name.starts_with(PREFIX)).cloned().collect()
+}
+
+fn dotenv(path: Option<&Path>) -> Result<Vec<(String, String)>, ConfigError> {
+    let Some(path) = path.filter(|path| path.is_file()) else {
+        return Ok(Vec::new());
+    };
+    let unreadable = |error: dotenvy::Error| ConfigError::File {
+        path: path.to_owned(),
+        // A line that cannot be read may hold a secret: say which kind of error, not the line.
+        reason: match error {
+            dotenvy::Error::LineParse(_, at) => format!("a line cannot be read, at character {at} of that line"),
+            other => other.to_string(),
+        },
+    };
+    let pairs =
+        dotenvy::from_path_iter(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    Ok(own(&pairs))
+}
+
+fn toml_key(name: &str) -> String {
+    name.trim_start_matches(PREFIX).to_ascii_lowercase().replace("__", ".")
+}
+
+/// Undoes [`toml_key`] over the merged tree; lists become comma separated text.
+fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Layered>) -> Result<(), ConfigError> {
+    let name = format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"));
+    let origin = value.origin().unwrap_or("file").to_owned();
+    if let Ok(table) = value.clone().into_table() {
+        for (inner, value) in table {
+            flatten(&format!("{key}.{inner}"), value, into)?;
+        }
+        return Ok(());
+    }
+    let text = match value.clone().into_array() {
+        Ok(items) => {
+            items.into_iter().map(Value::into_string).collect::<Result<Vec<_>, _>>().map(|items| items.join(","))
+        }
+        Err(_) => value.into_string(),
+    };
+    let text = text.map_err(|_| ConfigError::Invalid {
+        name: name.clone(),
+        origin: origin.clone(),
+        reason: "is neither text, number, truth value nor a list of these".to_owned(),
+    })?;
+    into.insert(name, Layered { text, origin });
+    Ok(())
+}
+
+fn file_error(sources: &Sources, error: &LayerError) -> ConfigError {
+    ConfigError::File { path: sources.file.clone().unwrap_or_default(), reason: error.to_string() }
+}

@@ -1,0 +1,221 @@
+//! The door to Postgres: how a pool is made, which failures mean "not now", and which schema this binary knows.
+//!
+//! Stores take a [`Conn`]; the use case owns the transaction. Every object lives in schema `myapi`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection};
+
+/// The migrations that this binary was built with; one list for both services.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// What a store function takes.
+pub type Conn = sqlx::PgConnection;
+
+/// What a service holds.
+pub type Pool = sqlx::PgPool;
+
+/// How long a request waits for a free connection before it is answered 503.
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serialises `migrate` runs of any version of either binary on one database.
+const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
+
+/// Why the database gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Not now: no connection, shutting down, read-only, out of resources, cancelled. Worth a retry by the client.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// A defect: wrong SQL, a broken row, a violated constraint that no one expected.
+    #[error("the database failed: {0}")]
+    Other(#[source] sqlx::Error),
+}
+
+impl DbError {
+    /// The violated constraint's name, if that is what happened.
+    #[must_use]
+    pub fn constraint(&self) -> Option<&str> {
+        let (Self::Unavailable(error) | Self::Other(error)) = self;
+        error.as_database_error().and_then(|error| error.constraint())
+    }
+
+    /// True for failures that pass by themselves (503 with `Retry-After`, never a 500 or a refusal).
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        let is_passing = match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
+            // sqlx reports a connection that was cut in the middle of a message as a protocol error.
+            sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_state(&code)),
+            _ => false,
+        };
+        if is_passing { Self::Unavailable(error) } else { Self::Other(error) }
+    }
+}
+
+/// SQLSTATE classes that mean "later" (Postgres manual, appendix A): connection exceptions, transaction rollback,
+/// insufficient resources, operator intervention, system error, and a server that is or became read-only.
+fn is_passing_state(code: &str) -> bool {
+    let class = code.get(..2).unwrap_or_default();
+    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "25006" | "55P03")
+}
+
+/// Why a connection string cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DsnError {
+    /// Not a URL that Postgres understands. The text never repeats the DSN, which may hold a password.
+    #[error("is not a Postgres URL such as postgres://user:password@host/database ({0})")]
+    Malformed(String),
+    /// `sslmode=require` and above need TLS, which this build leaves out.
+    #[error("asks for TLS (sslmode), but this binary was built without the feature `tls`")]
+    TlsMissing,
+}
+
+/// Reads a DSN as the old application wrote it: SQLAlchemy's `postgresql+psycopg2://` is `postgresql://`.
+///
+/// # Errors
+/// [`DsnError`] when the text is no Postgres URL or asks for TLS that this build lacks.
+pub fn connect_options(dsn: &str) -> Result<PgConnectOptions, DsnError> {
+    let plain = match dsn.split_once("://") {
+        Some((scheme, rest)) if scheme.starts_with("postgresql+") || scheme.starts_with("postgres+") => {
+            format!("postgresql://{rest}")
+        }
+        _ => dsn.to_owned(),
+    };
+    if !plain.starts_with("postgres://") && !plain.starts_with("postgresql://") {
+        return Err(DsnError::Malformed("it starts with another scheme".to_owned()));
+    }
+    let options = PgConnectOptions::from_str(&plain).map_err(|error| DsnError::Malformed(error.to_string()))?;
+    let wants_tls = ["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full"];
+    if cfg!(not(feature = "tls")) && wants_tls.iter().any(|mode| plain.contains(mode)) {
+        return Err(DsnError::TlsMissing);
+    }
+    Ok(options)
+}
+
+/// A pool that connects when first asked, so that a service starts while its database is down.
+#[must_use]
+pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &str) -> Pool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A ping before each use costs a fifth of the throughput; a dead connection shows itself as Unavailable.
+        .test_before_acquire(false)
+        .idle_timeout(Duration::from_secs(10 * 60))
+        .connect_lazy_with(options.application_name(application_name))
+}
+
+/// True when the database answers within `limit`; for `/readyz`.
+pub async fn is_reachable(pool: &Pool, limit: Duration) -> bool {
+    let probe = async {
+        let mut connection = pool.acquire().await?;
+        connection.ping().await
+    };
+    matches!(tokio::time::timeout(limit, probe).await, Ok(Ok(())))
+}
+
+/// How the schema in a database stands to the one that this binary knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaState {
+    /// All of this binary's migrations are applied, and no other.
+    Current,
+    /// So many migrations of this binary are not applied yet.
+    Behind(usize),
+    /// The database has migrations that this binary does not know: it is too old.
+    Ahead(i64),
+}
+
+/// Compares the applied migrations with this binary's.
+///
+/// # Errors
+/// [`DbError`] when the database cannot be asked.
+pub async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState, DbError> {
+    let applied = applied_migrations(conn).await?;
+    if let Some(version) = applied.iter().copied().filter(|version| !MIGRATOR.version_exists(*version)).max() {
+        return Ok(SchemaState::Ahead(version));
+    }
+    match MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count() {
+        0 => Ok(SchemaState::Current),
+        missing => Ok(SchemaState::Behind(missing)),
+    }
+}
+
+/// Versions of the migrations that are applied; empty on a database without the list.
+///
+/// # Errors
+/// [`DbError`] when the database cannot be asked.
+pub async fn applied_migrations(conn: &mut PgConnection) -> Result<Vec<i64>, DbError> {
+    let has_list: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+        .bind(MIGRATOR.table_name.as_ref())
+        .fetch_one(&mut *conn)
+        .await?;
+    if !has_list {
+        return Ok(Vec::new());
+    }
+    let applied = conn.list_applied_migrations(&MIGRATOR.table_name).await.map_err(migrate_error)?;
+    Ok(applied.into_iter().map(|migration| migration.version).collect())
+}
+
+/// Applies what is missing, under an advisory lock: of several at once one applies and all succeed. Needs a session
+/// of its own (no transaction pooler). Returns how many were applied.
+///
+/// # Errors
+/// [`DbError`] when a migration fails; those before it stay applied.
+pub async fn migrate(conn: &mut PgConnection) -> Result<usize, DbError> {
+    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut *conn).await?;
+    let before = applied_migrations(conn).await?.len();
+    // Our lock is held already; sqlx's own would be a second one for the same purpose.
+    let result = MIGRATOR.run_direct(None, conn, false).await.map_err(migrate_error);
+    let after = applied_migrations(conn).await;
+    sqlx::query("select pg_advisory_unlock($1)").bind(MIGRATION_LOCK).execute(&mut *conn).await?;
+    result?;
+    Ok(after?.len().saturating_sub(before))
+}
+
+fn migrate_error(error: sqlx::migrate::MigrateError) -> DbError {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) => error.into(),
+        sqlx::migrate::MigrateError::ExecuteMigration(error, version) => match DbError::from(error) {
+            DbError::Unavailable(error) => DbError::Unavailable(error),
+            DbError::Other(error) => {
+                DbError::Other(sqlx::Error::Configuration(format!("migration {version}: {error}").into()))
+            }
+        },
+        other => DbError::Other(sqlx::Error::Migrate(Box::new(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dsn_of_the_old_application_is_understood() {
+        let options = connect_options("postgresql+psycopg2://u:p@db.example:5433/movies").unwrap();
+        assert_eq!(options.get_host(), "db.example");
+        assert_eq!(options.get_database(), Some("movies"));
+    }
+
+    #[test]
+    fn a_dsn_that_is_none_is_refused_without_being_repeated() {
+        let refused = connect_options("mysql://u:hunter2@db/x").unwrap_err().to_string();
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn tls_that_this_build_lacks_is_refused_by_name() {
+        let refused = connect_options("postgres://u@db/x?sslmode=verify-full").unwrap_err().to_string();
+        assert!(refused.contains("`tls`"), "{refused}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What both services do alike around their routes: bind and drain ([`serve`]), request ids, limits and the last line of
+//! errors ([`layers`]), RFC 9457 problem documents ([`problem`]).
+
+pub mod layers;
+pub mod problem;
+pub mod serve;

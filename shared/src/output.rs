@@ -1,0 +1,24 @@
+//! How commands print what they list or make.
+
+use serde::Serialize;
+
+/// The `--output` flag of every command that lists or makes something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    /// A table or a sentence, for people.
+    #[default]
+    Table,
+    /// One JSON document on stdout, for programs.
+    Json,
+}
+
+/// Prints `value` as indented JSON on stdout.
+///
+/// # Errors
+/// When stdout is closed.
+pub fn print_json(value: &impl Serialize) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, value)?;
+    writeln!(stdout)
+}

@@ -6,6 +6,9 @@ create function myapi.apply_grants() returns void
     set search_path = pg_catalog
 as $$
 begin
+    -- Grants on one object at once are an error in Postgres ("tuple concurrently updated"), not a queue.
+    perform pg_advisory_xact_lock(hashtextextended('myapi.apply_grants', 0));
+
     revoke all on schema myapi from public;
     revoke all on all tables in schema myapi from public;
 

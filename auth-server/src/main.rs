@@ -1,1 +1,5 @@
-fn main() {}
+//! Starts the command line; everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    auth_server::cli::main()
+}

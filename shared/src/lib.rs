@@ -7,3 +7,6 @@ pub mod db;
 pub mod http;
 pub mod output;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod token;

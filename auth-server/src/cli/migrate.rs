@@ -1,0 +1,93 @@
+//! `auth-server migrate`.
+
+use anyhow::Context as _;
+use comfy_table::Table;
+use shared::output::{OutputFormat, print_json};
+use sqlx::{ConnectOptions as _, Connection as _};
+
+use super::Context;
+use crate::resource_servers::{NewScope, ResourceServers};
+use crate::schema;
+use crate::users;
+
+/// Flags of `migrate`.
+#[derive(clap::Args)]
+pub(super) struct Migrate {
+    #[command(subcommand)]
+    command: Option<MigrateCommand>,
+    /// Make the roles myapi_auth, myapi_movies_read and myapi_movies_write, and grant them their rights
+    #[arg(long)]
+    roles: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum MigrateCommand {
+    /// Tell which migrations the database has
+    Status,
+}
+
+impl Migrate {
+    pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
+        let options = context.config.direct_database.clone().application_name("auth-server migrate");
+        let mut conn = options.connect().await.context("cannot reach the database")?;
+        match self.command {
+            Some(MigrateCommand::Status) => status(&mut conn, context).await?,
+            None => migrate(&mut conn, self.roles, context).await?,
+        }
+        Ok(conn.close().await?)
+    }
+}
+
+async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Context) -> anyhow::Result<()> {
+    let done = schema::migrate(conn, with_roles).await?;
+    let audience = register_movies(context).await?;
+    let clashing = users::adopt_addresses(conn).await?;
+    if context.output == OutputFormat::Json {
+        let report = serde_json::json!({ "migrated": done, "registered_audience": audience, "clashing_emails": clashing });
+        return Ok(print_json(&report)?);
+    }
+    match done.applied {
+        0 => println!("The schema is up to date."),
+        1 => println!("Applied 1 migration."),
+        many => println!("Applied {many} migrations."),
+    }
+    for role in &done.roles_made {
+        println!("Made role {role}.");
+    }
+    if let Some(audience) = audience {
+        println!("Registered the movies API as resource server {audience}.");
+    }
+    if !clashing.is_empty() {
+        println!("These addresses differ from another one only by case or form; they log in by their exact spelling:");
+        for clash in &clashing {
+            println!("  {}", clash.addresses.join("  "));
+        }
+    }
+    Ok(())
+}
+
+/// The first resource server is a row like any later one; returns its audience when this run made it.
+async fn register_movies(context: &Context) -> anyhow::Result<Option<String>> {
+    let resource_servers = ResourceServers::new(context.pool.clone(), context.clock.clone());
+    let scopes = [
+        NewScope { scope: "movies:read".to_owned(), description: "Read movies".to_owned() },
+        NewScope { scope: "movies:write".to_owned(), description: "Add, change and delete movies".to_owned() },
+    ];
+    let is_made = resource_servers.create_first(&context.config.audience, "movies", &scopes).await?;
+    Ok(is_made.then(|| context.config.audience.clone()))
+}
+
+async fn status(conn: &mut shared::db::Conn, context: &Context) -> anyhow::Result<()> {
+    let migrations = schema::status(conn).await?;
+    if context.output == OutputFormat::Json {
+        return Ok(print_json(&migrations)?);
+    }
+    let mut table = Table::new();
+    table.set_header(["version", "migration", "applied"]);
+    for migration in &migrations {
+        let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
+        table.add_row([migration.version.to_string(), migration.description.clone(), applied]);
+    }
+    println!("{table}");
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! The settings of this service: their names, defaults, limits and lifetimes, and the checks that span several.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
+use shared::db;
+use shared::token::scope::ScopeSet;
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+
+use crate::clients::ClientId;
+use crate::keys::{KekRing, KekRingError};
+use crate::passwords;
+
+const SECTION: &str = "AUTH";
+
+/// Every setting with the prefix `MYAPI_AUTH__`.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new("MYAPI_AUTH__BIND", "127.0.0.1:8001", "address and port to listen on"),
+    Setting::new("MYAPI_AUTH__ISSUER", "http://127.0.0.1:8001", "URL that clients reach this server by; `iss` of every token"),
+    Setting::new("MYAPI_AUTH__AUDIENCE", "http://127.0.0.1:8000", "URI of the movies API; `aud` of tokens for clients that name no other"),
+    Setting::secret("MYAPI_AUTH__DATABASE_URL", "Postgres URL of this service alone; wins over MYAPI_DATABASE__*"),
+    Setting::secret("MYAPI_AUTH__DIRECT_DATABASE_URL", "Postgres URL of a session on the primary, for migrations, where the other goes through a pooler"),
+    Setting::new("MYAPI_AUTH__DATABASE_CONNECTIONS", "10", "the most connections of the pool"),
+    Setting::secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY", "32 bytes in base64 that open the signing keys; `auth-server key new-secret` makes one"),
+    Setting::secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS", "earlier key encryption keys, newest first, separated by commas; they still open"),
+    Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
+    Setting::optional("MYAPI_AUTH__CORS_ORIGINS", "origins whose pages may call /token, separated by commas; in dev the pair's own two"),
+    Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
+    Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
+    Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
+    Setting::new("MYAPI_AUTH__KEEP_BCRYPT", "false", "true keeps bcrypt hashes as they are, for running beside the old application"),
+    Setting::new("MYAPI_AUTH__PASSWORD_MEMORY_KIB", "19456", "Argon2id memory of one hash, in KiB"),
+    Setting::new("MYAPI_AUTH__PASSWORD_ITERATIONS", "2", "Argon2id passes"),
+    Setting::new("MYAPI_AUTH__PASSWORD_PARALLELISM", "1", "Argon2id lanes of one hash"),
+    Setting::optional("MYAPI_AUTH__PASSWORD_LANES", "hashes computed at once; the number of cores when not set"),
+    Setting::new("MYAPI_AUTH__PASSWORD_QUEUE", "256", "logins that may wait for a hash; more are answered 503"),
+    Setting::new("MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", "15", "characters that a new password needs; 8 or more"),
+];
+
+/// The checked settings of auth-server.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// Environment and database.
+    pub common: CommonConfig,
+    /// Address to listen on.
+    pub bind: SocketAddr,
+    /// `iss`, exactly as configured.
+    pub issuer: Issuer,
+    /// `aud` of the movies API.
+    pub audience: String,
+    /// A session on the primary, for migrations.
+    pub direct_database: PgConnectOptions,
+    /// The most connections of the pool.
+    pub database_connections: u32,
+    /// Opens the signing keys; not needed by every command.
+    pub key_encryption_key: Option<SecretString>,
+    /// Earlier key encryption keys, newest first.
+    pub previous_key_encryption_keys: Vec<SecretString>,
+    /// Who a request without client counts as.
+    pub default_client: Option<ClientId>,
+    /// Origins whose pages may call `/token`.
+    pub cors_origins: Vec<String>,
+    /// Scopes of users that have none of their own.
+    pub user_scopes: ScopeSet,
+    /// Life of an access token.
+    pub access_token_ttl: Duration,
+    /// How long others may keep the public keys.
+    pub jwks_max_age: Duration,
+    /// Cost, queue and policy of passwords.
+    pub passwords: passwords::Settings,
+    /// What an operator should hear once at the start.
+    pub notices: Vec<String>,
+}
+
+/// The issuer identifier (RFC 8414 section 2): an absolute URL without query, fragment or trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    text: String,
+    url: Url,
+}
+
+impl Issuer {
+    /// Exactly as configured, as it stands in tokens and metadata.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same, parsed.
+    #[must_use]
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The address of one of our paths.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+
+    /// The issuer's own path, empty for most (RFC 8414 section 3.1 inserts the well-known path before it).
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
+    /// True when clients reach us by https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+impl std::str::FromStr for Issuer {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text).map_err(|_| "an issuer is an absolute URL such as https://login.example.com")?;
+        if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
+            return Err("an issuer is an https URL with a host");
+        }
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+            return Err("an issuer has no query, fragment or user");
+        }
+        if text.ends_with('/') {
+            return Err("an issuer does not end with a slash: clients compare it byte by byte");
+        }
+        Ok(Self { text: text.to_owned(), url })
+    }
+}
+
+impl AuthConfig {
+    /// Reads and checks all settings.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable and what would do.
+    pub fn load(sources: &Sources) -> Result<(Self, Settings), ConfigError> {
+        let settings = Settings::load(SECTION, SETTINGS, sources)?;
+        let config = Self::read(&settings)?;
+        Ok((config, settings))
+    }
+
+    fn read(settings: &Settings) -> Result<Self, ConfigError> {
+        let common = CommonConfig::read(settings, SECTION)?;
+        let issuer = read_issuer(settings, common.environment)?;
+        let audience = read_audience(settings)?;
+        let cors_origins = read_cors_origins(settings, common.environment, &issuer, &audience)?;
+        Ok(Self {
+            bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
+            direct_database: read_direct_database(settings, &common)?,
+            database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
+            key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
+            previous_key_encryption_keys: read_previous_keys(settings)?,
+            default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
+            user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
+            access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
+            jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
+            passwords: read_passwords(settings, common.environment)?,
+            notices: settings.notices().to_vec(),
+            common,
+            issuer,
+            audience,
+            cors_origins,
+        })
+    }
+
+    /// The key encryption keys, which open the signing keys.
+    ///
+    /// # Errors
+    /// [`KekRingError`] naming the variable.
+    pub fn key_ring(&self) -> Result<KekRing, KekRingError> {
+        KekRing::from_settings(self.key_encryption_key.as_ref(), &self.previous_key_encryption_keys)
+    }
+
+    /// True in the environment in which weak settings are allowed with a warning.
+    #[must_use]
+    pub fn is_dev(&self) -> bool {
+        self.common.environment == Environment::Dev
+    }
+}
+
+fn read_issuer(settings: &Settings, environment: Environment) -> Result<Issuer, ConfigError> {
+    let issuer: Issuer = settings.get("MYAPI_AUTH__ISSUER")?;
+    let is_loopback = issuer.url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
+    if !issuer.is_https() && !(environment == Environment::Dev && is_loopback) {
+        let reason = format!("is `{}`, but http is only for MYAPI_ENV=dev on loopback: use https", issuer.text);
+        return Err(settings.refuse("MYAPI_AUTH__ISSUER", &reason));
+    }
+    Ok(issuer)
+}
+
+fn read_audience(settings: &Settings) -> Result<String, ConfigError> {
+    let audience: String = settings.get("MYAPI_AUTH__AUDIENCE")?;
+    match Url::parse(&audience) {
+        Ok(url) if url.fragment().is_none() => Ok(audience),
+        _ => Err(settings.refuse("MYAPI_AUTH__AUDIENCE", "is not an absolute URI without fragment (RFC 8707 section 2)")),
+    }
+}
+
+/// A page's origin has no path: `https://app.example.com`.
+fn read_cors_origins(
+    settings: &Settings,
+    environment: Environment,
+    issuer: &Issuer,
+    audience: &str,
+) -> Result<Vec<String>, ConfigError> {
+    const NAME: &str = "MYAPI_AUTH__CORS_ORIGINS";
+    let origins: Vec<String> = settings.list(NAME)?;
+    let is_origin = |text: &str| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    if let Some(other) = origins.iter().find(|origin| !is_origin(origin)) {
+        let reason = format!("has the item `{other}`, which is no origin such as https://app.example.com");
+        return Err(settings.refuse(NAME, &reason));
+    }
+    if !origins.is_empty() || environment != Environment::Dev {
+        return Ok(origins);
+    }
+    let audience = Url::parse(audience).map(|url| url.origin());
+    let own = [Ok(issuer.url.origin()), audience];
+    Ok(own.into_iter().flatten().filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization()).collect())
+}
+
+fn read_direct_database(settings: &Settings, common: &CommonConfig) -> Result<PgConnectOptions, ConfigError> {
+    use secrecy::ExposeSecret;
+    const NAME: &str = "MYAPI_AUTH__DIRECT_DATABASE_URL";
+    match settings.find_secret(NAME)? {
+        None => Ok(common.database.options.clone()),
+        Some(url) => db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(NAME, &error.to_string())),
+    }
+}
+
+fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigError> {
+    use secrecy::ExposeSecret;
+    let all = settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS")?;
+    let all = all.as_ref().map_or("", |all| all.expose_secret());
+    Ok(all.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).map(SecretString::from).collect())
+}
+
+fn read_passwords(settings: &Settings, environment: Environment) -> Result<passwords::Settings, ConfigError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let lanes = match settings.find::<usize>("MYAPI_AUTH__PASSWORD_LANES")? {
+        Some(_) => bounded(settings, "MYAPI_AUTH__PASSWORD_LANES", 1, 1024)?,
+        None => cores,
+    };
+    let passwords = passwords::Settings {
+        memory_kib: settings.get("MYAPI_AUTH__PASSWORD_MEMORY_KIB")?,
+        iterations: bounded(settings, "MYAPI_AUTH__PASSWORD_ITERATIONS", 1, 32)?,
+        parallelism: bounded(settings, "MYAPI_AUTH__PASSWORD_PARALLELISM", 1, 16)?,
+        lanes,
+        queue: bounded(settings, "MYAPI_AUTH__PASSWORD_QUEUE", 1, 65_536)?,
+        minimum_length: bounded(settings, "MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", 8, 64)?,
+        warn_only: environment == Environment::Dev,
+        keep_bcrypt: settings.get("MYAPI_AUTH__KEEP_BCRYPT")?,
+        ..passwords::Settings::default()
+    };
+    passwords.check().map_err(|error| settings.refuse("MYAPI_AUTH__PASSWORD_MEMORY_KIB", &error.to_string()))?;
+    Ok(passwords)
+}
+
+fn bounded<T>(settings: &Settings, name: &str, least: T, most: T) -> Result<T, ConfigError>
+where
+    T: std::str::FromStr<Err: std::fmt::Display> + PartialOrd + std::fmt::Display,
+{
+    let value: T = settings.get(name)?;
+    if value < least || value > most {
+        return Err(settings.refuse(name, &format!("is {value}, but it is at least {least} and at most {most}")));
+    }
+    Ok(value)
+}
+
+fn seconds(settings: &Settings, name: &str, least: u64, most: u64) -> Result<Duration, ConfigError> {
+    bounded(settings, name, least, most).map(Duration::from_secs)
+}

@@ -1,0 +1,20 @@
+//! The authorization server: owns users, clients and signing keys, gives out tokens by OAuth 2.0 grants, and signs them
+//! as JWTs (RFC 9068). Nobody else can sign.
+//!
+//! Each folder is a room; calls go `cli → app → oauth → domain rooms → shared`, never up and never sideways into
+//! another room's store.
+
+pub mod app;
+pub mod cli;
+pub mod clients;
+pub mod config;
+pub mod health;
+pub mod keys;
+pub mod oauth;
+pub mod passwords;
+pub mod resource_servers;
+pub mod routes;
+pub mod schema;
+pub mod state;
+pub mod users;
+pub mod web;

@@ -1,0 +1,209 @@
+//! The one place where reasons become OAuth error codes (RFC 6749 section 5.2): many reasons in the log, few codes on
+//! the wire. The match has no catch-all arm, so that a new reason has to choose.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use shared::db::DbError;
+
+use crate::clients;
+use crate::keys::KeysError;
+use crate::passwords::{LaneError, PlainError};
+use crate::users;
+use crate::web::client_auth::ClientAuthError;
+use crate::web::error::plain;
+use crate::web::form::FormError;
+
+/// Why a request to `/token` was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The body is no form that we read.
+    #[error("form: {0}")]
+    Form(#[from] FormError),
+    /// Two `Authorization` headers, or one that is no text.
+    #[error("the Authorization header stands more than once or is no text")]
+    Authorization,
+    /// A parameter that the grant needs.
+    #[error("the parameter {0} is missing")]
+    Missing(&'static str),
+    /// The client's credentials contradict each other or cannot be read.
+    #[error("client credentials: {0}")]
+    ClientCredentials(#[from] ClientAuthError),
+    /// No client was named, and none is configured to stand in.
+    #[error("no client was named")]
+    NoClient,
+    /// The client was not authenticated.
+    #[error("client: {0}")]
+    Client(#[from] clients::AuthenticateError),
+    /// A `grant_type` that this server does not have.
+    #[error("the grant type is not one of this server")]
+    UnknownGrant,
+    /// A grant that this client may not use.
+    #[error("the client may not use this grant")]
+    GrantNotAllowed,
+    /// Outside the grammar, unknown, or more than the client may have.
+    #[error("the scope is malformed or more than the client may have")]
+    Scope,
+    /// Nothing of what was asked is left for this user.
+    #[error("the user has none of the scopes")]
+    NothingGranted,
+    /// Another audience than the client's.
+    #[error("the resource is not the client's audience")]
+    Target,
+    /// A password that no user can have.
+    #[error("password: {0}")]
+    Password(#[from] PlainError),
+    /// The resource owner was not authenticated.
+    #[error("user: {0}")]
+    User(#[from] users::AuthenticateError),
+    /// The state machine of the grant refused: a step was left out.
+    #[error("the grant's state machine stopped: {0}")]
+    Machine(&'static str),
+    /// Signing failed.
+    #[error("signing: {0}")]
+    Sign(#[from] KeysError),
+    /// The database gave no answer.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// An answer of RFC 6749 section 5.2. Texts are fixed: they hold nothing of the request.
+struct Answer {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+    retry_after: Option<u64>,
+}
+
+impl Answer {
+    const fn new(status: StatusCode, error: &'static str, description: &'static str) -> Self {
+        Self { status, error, description, retry_after: None }
+    }
+
+    const fn invalid_request(description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", description)
+    }
+
+    const fn invalid_client() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", "the client could not be authenticated")
+    }
+
+    const fn later(seconds: u64) -> Self {
+        let text = "the server cannot answer now, try again later";
+        let answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text);
+        Self { retry_after: Some(seconds), ..answer }
+    }
+
+    const fn failed() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed")
+    }
+
+    const fn database(error: &DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::later(1),
+            DbError::Other(_) => Self::failed(),
+        }
+    }
+}
+
+impl From<&TokenError> for Answer {
+    fn from(error: &TokenError) -> Self {
+        use StatusCode as Code;
+        match error {
+            TokenError::Form(FormError::TooLarge) => {
+                Self::new(Code::PAYLOAD_TOO_LARGE, "invalid_request", "the body is larger than 65536 bytes")
+            }
+            TokenError::Form(form) => Self::invalid_request(form_text(*form)),
+            TokenError::Authorization => Self::invalid_request("there has to be at most one Authorization header"),
+            TokenError::Missing(parameter) => Self::invalid_request(missing_text(parameter)),
+            TokenError::ClientCredentials(ClientAuthError::Several) => {
+                Self::invalid_request("the client has to authenticate in one way, not in several")
+            }
+            TokenError::ClientCredentials(ClientAuthError::SecretAlone) => {
+                Self::invalid_request("client_secret needs client_id beside it")
+            }
+            TokenError::ClientCredentials(ClientAuthError::Malformed | ClientAuthError::Id) => Self::invalid_client(),
+            TokenError::NoClient => Self::invalid_client(),
+            TokenError::Client(clients::AuthenticateError::Internal(error)) => Self::database(error),
+            TokenError::Client(
+                clients::AuthenticateError::Unknown
+                | clients::AuthenticateError::Disabled
+                | clients::AuthenticateError::SecretMissing
+                | clients::AuthenticateError::SecretWrong
+                | clients::AuthenticateError::SecretUnexpected,
+            ) => Self::invalid_client(),
+            TokenError::UnknownGrant => {
+                Self::new(Code::BAD_REQUEST, "unsupported_grant_type", "this server does not have this grant type")
+            }
+            TokenError::GrantNotAllowed => {
+                Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
+            }
+            TokenError::Scope => Self::new(
+                Code::BAD_REQUEST,
+                "invalid_scope",
+                "the scope is malformed, unknown, or more than the client may have",
+            ),
+            TokenError::NothingGranted => {
+                Self::new(Code::BAD_REQUEST, "invalid_scope", "nothing of the scope can be granted")
+            }
+            TokenError::Target => {
+                Self::new(Code::BAD_REQUEST, "invalid_target", "the resource is unknown or not one for this client")
+            }
+            TokenError::Password(PlainError::TooLong) => Self::invalid_request("the password is longer than 4096 bytes"),
+            TokenError::Password(PlainError::Nul) => Self::invalid_request("a parameter holds a NUL character"),
+            TokenError::User(users::AuthenticateError::Refused(_)) => {
+                Self::new(Code::BAD_REQUEST, "invalid_grant", "the user name or the password is wrong")
+            }
+            TokenError::User(users::AuthenticateError::Lane(LaneError::Busy { retry_after })) => {
+                Self::later(retry_after.as_secs().max(1))
+            }
+            TokenError::User(users::AuthenticateError::Lane(LaneError::Closed | LaneError::Panicked | LaneError::Hash(_))) => Self::failed(),
+            TokenError::User(users::AuthenticateError::Database(error)) => Self::database(error),
+            TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
+            TokenError::Database(error) => Self::database(error),
+        }
+    }
+}
+
+/// The error's own text, which speaks of rules alone and keeps to the characters of RFC 6749 section 5.2.
+const fn form_text(error: FormError) -> &'static str {
+    match error {
+        FormError::MediaType => "the body has to be application/x-www-form-urlencoded in UTF-8",
+        FormError::TooLarge => "the body is larger than 65536 bytes",
+        FormError::Unreadable => "the body could not be read",
+        FormError::TooManyParameters => "there are more than 100 parameters",
+        FormError::Encoding => "a parameter is not percent-encoded UTF-8",
+        FormError::Nul => "a parameter holds a NUL character",
+        FormError::Repeated => "a parameter stands more than once",
+        FormError::InUri => "parameters belong into the body, not into the address",
+    }
+}
+
+fn missing_text(parameter: &str) -> &'static str {
+    match parameter {
+        "grant_type" => "grant_type is missing",
+        "username" => "username is missing",
+        "password" => "password is missing",
+        _ => "a parameter is missing",
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let answer = Answer::from(&self);
+        if answer.status.is_server_error() {
+            tracing::error!(error = answer.error, reason = %self, "token request failed");
+        } else {
+            tracing::info!(error = answer.error, reason = %self, "token request refused");
+        }
+        let mut response = plain(answer.status, answer.error, answer.description);
+        if answer.status == StatusCode::UNAUTHORIZED {
+            // "MUST ... include the WWW-Authenticate response header field matching the authentication scheme"
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"auth-server\""));
+        }
+        if let Some(seconds) = answer.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

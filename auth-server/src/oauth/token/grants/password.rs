@@ -1,0 +1,124 @@
+//! Resource owner password credentials (RFC 6749 section 4.3), for first-party clients of the application that this
+//! server replaces; a client has it only when it is registered with it (RFC 9700 section 2.4).
+//!
+//! Scope that is granted = asked for ∩ the client's ∩ the user's. Asking for more than the client may have is refused;
+//! what the user lacks is left out, and the answer says what is left.
+
+use chrono::{DateTime, Utc};
+use oxide_auth::primitives::grant::{Extensions, Grant};
+use oxide_auth::primitives::issuer::{IssuedToken, TokenType};
+use oxide_auth::primitives::registrar::{BoundClient, PreGrant, RegisteredUrl};
+use oxide_auth::primitives::scope::Scope;
+use shared::token::scope::ScopeSet;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+use super::super::issue::{self, UserGrant};
+use super::super::machine::password::{Input, Output, PasswordGrant, Refusal};
+use super::super::request::ClientRequest;
+use super::super::schemas::TokenResponse;
+use crate::clients::Client;
+use crate::oauth::error::TokenError;
+use crate::passwords::Plain;
+use crate::state::AppState;
+use crate::users::User;
+
+/// Drives the machine from the request to the answer.
+pub(in crate::oauth::token) async fn exchange(
+    state: &AppState,
+    client: &Client,
+    request: ClientRequest<'_>,
+) -> Result<TokenResponse, TokenError> {
+    let now = state.clock.now();
+    let mut owner = None;
+    let mut machine = PasswordGrant::new(&request);
+    let mut asked = machine.advance(Input::None);
+    loop {
+        let answer = match asked {
+            // The client was authenticated before its grant was looked at; the machine asks whether it was this one.
+            Output::Authenticate { client: id } if id == client.client_id.as_str() => Input::Authenticated,
+            Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
+            Output::Verify { username, password } => {
+                let password = Plain::new(password.to_owned())?;
+                let user = state.users.authenticate(username, &password).await?;
+                let owner_id = owner.insert(user).sub.to_string();
+                Input::Verified { owner_id }
+            }
+            Output::Extend => Input::Extended { extensions: Extensions::new() },
+            Output::Negotiate { scope, .. } => Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? },
+            Output::Issue { grant } => Input::Issued(sign(state, client, &owner, grant, now)?),
+            Output::Ok { token, scope } => return Ok(respond(token, scope, now)?),
+            Output::Err(refusal) => return Err(refused(refusal)),
+            Output::Authenticate { .. } => return Err(TokenError::Machine("another client than the authenticated one")),
+        };
+        asked = machine.advance(answer);
+    }
+}
+
+/// No redirect takes place in this grant; the machine's types want an address, so it is our own.
+fn bind(state: &AppState, client: &Client) -> BoundClient<'static> {
+    BoundClient {
+        client_id: Cow::Owned(client.client_id.as_str().to_owned()),
+        redirect_uri: Cow::Owned(RegisteredUrl::Semantic(state.config.issuer.url().clone())),
+    }
+}
+
+fn negotiate(
+    state: &AppState,
+    client: &Client,
+    owner: &Option<User>,
+    asked: Option<Scope>,
+) -> Result<PreGrant, TokenError> {
+    let owner = owner.as_ref().ok_or(TokenError::Machine("no user was verified"))?;
+    let asked = match asked {
+        Some(asked) => ScopeSet::from_names(asked.iter()).map_err(|_| TokenError::Scope)?,
+        None => client.default_scopes.clone(),
+    };
+    if !asked.is_subset(&client.scopes) {
+        return Err(TokenError::Scope);
+    }
+    let granted = asked.intersection(state.users.scopes_of(owner));
+    if granted.is_empty() && !asked.is_empty() {
+        return Err(TokenError::NothingGranted);
+    }
+    Ok(PreGrant {
+        client_id: client.client_id.as_str().to_owned(),
+        redirect_uri: RegisteredUrl::Semantic(state.config.issuer.url().clone()),
+        scope: granted.to_string().parse().map_err(|_| TokenError::Scope)?,
+    })
+}
+
+fn sign(
+    state: &AppState,
+    client: &Client,
+    owner: &Option<User>,
+    grant: &Grant,
+    now: DateTime<Utc>,
+) -> Result<IssuedToken, TokenError> {
+    let user = owner.as_ref().filter(|user| user.sub.to_string() == grant.owner_id);
+    let user = user.ok_or(TokenError::Machine("another user than the verified one"))?;
+    let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
+    let granted = UserGrant { user, client, scope, sid: Uuid::new_v4(), auth_time: now };
+    let minted = issue::access_token(state, granted, now)?;
+    tracing::info!(user.id = %user.sub, client.id = %client.client_id, "a user logged in by password");
+    Ok(IssuedToken { token: minted.token, refresh: None, until: minted.expires_at, token_type: TokenType::Bearer })
+}
+
+fn respond(token: &IssuedToken, scope: &Scope, now: DateTime<Utc>) -> Result<TokenResponse, TokenError> {
+    Ok(TokenResponse {
+        access_token: token.token.clone(),
+        token_type: "Bearer",
+        expires_in: token.until.timestamp() - now.timestamp(),
+        scope: ScopeSet::from_names(scope.iter()).map_err(|_| TokenError::Scope)?,
+    })
+}
+
+fn refused(refusal: Refusal) -> TokenError {
+    match refusal {
+        Refusal::Missing(parameter) => TokenError::Missing(parameter),
+        Refusal::Scope => TokenError::Scope,
+        Refusal::GrantType => TokenError::UnknownGrant,
+        Refusal::Request => TokenError::Form(crate::web::form::FormError::Unreadable),
+        Refusal::OutOfOrder => TokenError::Machine("an answer did not fit the question"),
+    }
+}

@@ -1,0 +1,37 @@
+//! From HTTP to the service and back.
+
+use axum::body::Body;
+use axum::extract::{FromRequest, State};
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use oxide_auth::frontends::dev::WebResponse as _;
+use oxide_auth_axum::{OAuthRequest, OAuthResponse, WebError};
+
+use super::request::TokenRequest;
+use super::{schemas::TokenResponse, service};
+use crate::oauth::error::TokenError;
+use crate::state::AppState;
+use crate::web::error::forbid_caching;
+use crate::web::form;
+
+pub(super) async fn token(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
+    let request = form::read(request).await?;
+    let request = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
+        // Its extractor answers 500 to a doubled header; that is the client's mistake.
+        WebError::Authorization => TokenError::Authorization,
+        _ => TokenError::Form(form::FormError::Unreadable),
+    })?;
+    let issued = service::exchange(&state, TokenRequest::new(&request)).await?;
+    answer(&issued)
+}
+
+fn answer(issued: &TokenResponse) -> Result<Response, TokenError> {
+    let machine = |_| TokenError::Machine("the answer could not be written");
+    let json = serde_json::to_string(issued).map_err(|_| TokenError::Machine("the answer could not be written"))?;
+    let mut response = OAuthResponse::default();
+    response.ok().map_err(machine)?;
+    response.body_json(&json).map_err(machine)?;
+    let mut response = response.into_response();
+    forbid_caching(response.headers_mut());
+    Ok(response)
+}

@@ -1,0 +1,37 @@
+//! The token endpoint (RFC 6749 section 3.2).
+//!
+//! 1. [`crate::web::form`] reads the form strictly: a repeated parameter, a bad escape or a parameter in the address is
+//!    refused before anything else is looked at.
+//! 2. [`service`] authenticates the client and asks whether it may use this grant.
+//! 3. `grants/` has one file for each grant: a short async driver over a state machine that does no input or output
+//!    itself. The machines are oxide-auth's where it has one, else ours in `machine/`, by the same contract.
+//! 4. [`issue`] is the only place that mints.
+//! 5. Every refusal leaves through [`super::error`].
+
+mod grants;
+mod handlers;
+mod issue;
+pub mod machine;
+mod request;
+mod schemas;
+mod service;
+
+use axum::Router;
+use axum::routing::post;
+use http::{HeaderName, HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::routes;
+use crate::state::AppState;
+use crate::web::error::only;
+
+pub(crate) fn router(state: &AppState) -> Router<AppState> {
+    let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    // Never with credentials: no cookie means anything here.
+    let cors = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-requested-with")]);
+    let methods = post(handlers::token).fallback(|| async { only(&Method::POST) });
+    Router::new().route(routes::TOKEN, methods).layer(cors)
+}

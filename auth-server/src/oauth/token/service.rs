@@ -1,0 +1,55 @@
+//! From a well-formed request to the grant that answers it.
+
+use super::grants;
+use super::request::TokenRequest;
+use super::schemas::TokenResponse;
+use crate::clients::{Client, GrantType};
+use crate::oauth::error::TokenError;
+use crate::state::AppState;
+
+/// Authenticates the client, asks whether it may use this grant, and lets the grant's driver answer.
+pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Result<TokenResponse, TokenError> {
+    let grant_type = request.parameter("grant_type").ok_or(TokenError::Missing("grant_type"))?;
+    let grant: GrantType = grant_type.parse().map_err(|_| TokenError::UnknownGrant)?;
+    let client = authenticate(state, request, grant).await?;
+    if !client.allows(grant) {
+        return Err(TokenError::GrantNotAllowed);
+    }
+    check_target(request, &client)?;
+    let issued = match grant {
+        GrantType::Password => grants::password::exchange(state, &client, request.of(&client)).await?,
+    };
+    tracing::info!(client.id = %client.client_id, grant = grant.as_str(), "issued a token");
+    Ok(issued)
+}
+
+/// A request that names no client is the default client's, for the grants of the application that this one replaces.
+async fn authenticate(
+    state: &AppState,
+    request: TokenRequest<'_>,
+    grant: GrantType,
+) -> Result<Client, TokenError> {
+    let presented = match request.presented()? {
+        Some(presented) => presented,
+        None => default_client(state, grant).ok_or(TokenError::NoClient)?,
+    };
+    tracing::debug!(client.id = %presented.client_id, "authenticating the client");
+    Ok(state.clients.authenticate(&presented).await?)
+}
+
+fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {
+    match grant {
+        GrantType::Password => {}
+    }
+    let client_id = state.config.default_client.clone()?;
+    Some(crate::clients::Presented { client_id, secret: None })
+}
+
+/// One token has one audience, the client's; asking for another is `invalid_target` (RFC 8707 section 2).
+fn check_target(request: TokenRequest<'_>, client: &Client) -> Result<(), TokenError> {
+    let asked = [request.parameter("resource"), request.parameter("audience")];
+    if asked.into_iter().flatten().any(|target| target != client.audience) {
+        return Err(TokenError::Target);
+    }
+    Ok(())
+}

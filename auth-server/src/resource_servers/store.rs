@@ -1,0 +1,81 @@
+//! The tables `resource_servers` and `scopes`.
+
+use chrono::{DateTime, Utc};
+use shared::db::{Conn, DbError};
+use shared::token::scope::ScopeSet;
+
+use super::model::{NewScope, ResourceServer};
+
+pub(super) async fn insert(
+    conn: &mut Conn,
+    audience: &str,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into myapi.resource_servers (audience, name, created_at) values ($1, $2, $3)",
+        audience,
+        name,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_scope(conn: &mut Conn, audience: &str, new: &NewScope) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into myapi.scopes (scope, audience, description) values ($1, $2, $3)",
+        new.scope,
+        audience,
+        new.description,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn update_audience(conn: &mut Conn, name: &str, audience: &str) -> Result<bool, DbError> {
+    let done = sqlx::query!("update myapi.resource_servers set audience = $2 where name = $1", name, audience)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn list(conn: &mut Conn) -> Result<Vec<ResourceServer>, DbError> {
+    let rows = sqlx::query!(
+        r#"select r.audience, r.name, array_remove(array_agg(s.scope), null) as "scopes!: Vec<String>"
+           from myapi.resource_servers r
+           left join myapi.scopes s on s.audience = r.audience
+           group by r.audience, r.name
+           order by r.name"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok(ResourceServer { scopes: set(row.scopes)?, audience: row.audience, name: row.name }))
+        .collect()
+}
+
+pub(super) async fn find_scopes(conn: &mut Conn, audience: &str) -> Result<Option<ScopeSet>, DbError> {
+    let found = sqlx::query_scalar!(
+        r#"select array_remove(array_agg(s.scope), null) as "scopes!: Vec<String>"
+           from myapi.resource_servers r
+           left join myapi.scopes s on s.audience = r.audience or s.audience is null
+           where r.audience = $1
+           group by r.audience"#,
+        audience,
+    )
+    .fetch_optional(conn)
+    .await?;
+    found.map(set).transpose()
+}
+
+pub(super) async fn list_scopes(conn: &mut Conn) -> Result<ScopeSet, DbError> {
+    set(sqlx::query_scalar!("select scope from myapi.scopes").fetch_all(conn).await?)
+}
+
+fn set(names: Vec<String>) -> Result<ScopeSet, DbError> {
+    ScopeSet::from_names(names)
+        .map_err(|error| DbError::Other(sqlx::Error::Decode(format!("scopes.scope: {error}").into())))
+}

@@ -1,0 +1,12 @@
+//! Every URL of this service. A new endpoint starts with a line here.
+
+/// Tokens by grant (RFC 6749 section 3.2).
+pub const TOKEN: &str = "/token";
+/// Authorization server metadata (RFC 8414 section 3); an issuer's path follows it.
+pub const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// The public keys (RFC 7517 section 5).
+pub const JWKS: &str = "/.well-known/jwks.json";
+/// The process lives; never asks the database.
+pub const HEALTH: &str = "/healthz";
+/// Requests would be answered: keys are loaded and the database answers.
+pub const READY: &str = "/readyz";

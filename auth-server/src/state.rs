@@ -1,0 +1,69 @@
+//! What every request can reach: the services of the rooms, made once.
+
+use std::sync::Arc;
+
+use shared::clock::Clock;
+use shared::db::Pool;
+
+use crate::clients::Clients;
+use crate::config::AuthConfig;
+use crate::keys::{KekRingError, KeysError, SigningKeys};
+use crate::oauth::metadata::MetadataCache;
+use crate::passwords::StartError;
+use crate::resource_servers::ResourceServers;
+use crate::users::Users;
+
+/// Shared by every request; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The checked settings.
+    pub config: Arc<AuthConfig>,
+    /// The only source of time.
+    pub clock: Clock,
+    /// For `/readyz` alone: features reach the database through their room's service.
+    pub pool: Pool,
+    /// Who can log in.
+    pub users: Users,
+    /// Who can ask for tokens.
+    pub clients: Clients,
+    /// What tokens can be for.
+    pub resource_servers: ResourceServers,
+    /// Who signs.
+    pub keys: SigningKeys,
+    /// What metadata says that depends on rows.
+    pub metadata: MetadataCache,
+}
+
+/// Why the services cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The key encryption key is missing or malformed.
+    #[error(transparent)]
+    KeyRing(#[from] KekRingError),
+    /// The signing keys cannot be read or opened.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The password lane cannot start.
+    #[error(transparent)]
+    Passwords(#[from] StartError),
+}
+
+impl AppState {
+    /// Makes every service; reads and opens the signing keys, and starts the password lane.
+    ///
+    /// # Errors
+    /// [`StateError`]; then nothing runs.
+    pub async fn start(config: AuthConfig, pool: Pool, clock: Clock) -> Result<Self, StateError> {
+        let resource_servers = ResourceServers::new(pool.clone(), clock.clone());
+        Ok(Self {
+            keys: SigningKeys::load(pool.clone(), config.key_ring()?).await?,
+            users: Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?,
+            clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone()),
+            metadata: MetadataCache::default(),
+            resource_servers,
+            config: Arc::new(config),
+            clock,
+            pool,
+        })
+    }
+}

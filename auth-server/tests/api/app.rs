@@ -1,0 +1,214 @@
+//! The service under test and the words to talk to it.
+
+use std::time::Duration;
+
+use auth_server::app;
+use auth_server::clients::{ClientKind, ClientSecret, GrantType, NewClient};
+use auth_server::config::AuthConfig;
+use auth_server::keys::{self, NewKey};
+use auth_server::passwords::{Leniency, Plain};
+use auth_server::resource_servers::NewScope;
+use auth_server::state::AppState;
+use auth_server::users::{NewUser, User};
+use axum::Router;
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::config::Sources;
+use shared::db::Pool;
+use shared::token::keys::Algorithm;
+use tower::ServiceExt as _;
+
+pub const ISSUER: &str = "http://127.0.0.1:8001";
+pub const AUDIENCE: &str = "http://127.0.0.1:8000";
+pub const EMAIL: &str = "ann@example.com";
+pub const PASSWORD: &str = "correct horse battery staple";
+/// A public client with every grant that there is; the default client.
+pub const PUBLIC: &str = "app";
+/// A confidential client with every grant that there is.
+pub const CONFIDENTIAL: &str = "backend";
+
+/// One replica with one user and the two clients, on a database of its own, at a time that stands still.
+pub struct TestApp {
+    pub state: AppState,
+    pub router: Router,
+    pub clock: Clock,
+    pub pool: Pool,
+    pub user: User,
+    /// The secret of [`CONFIDENTIAL`].
+    pub secret: String,
+}
+
+/// What came back, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let first = values.next()?.to_str().unwrap();
+        assert!(values.next().is_none(), "{name} stands twice");
+        Some(first)
+    }
+
+    /// E(status, error) of the checklist: the whole wire of a refusal by RFC 6749 section 5.2.
+    #[track_caller]
+    pub fn assert_error(&self, status: u16, error: &str) {
+        assert_eq!((self.status.as_u16(), self.json()["error"].as_str()), (status, Some(error)), "{}", self.body);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        let body = self.json();
+        let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["error", "error_description"]);
+        let description = body["error_description"].as_str().unwrap();
+        // T21: RFC 6749 section 5.2, %x20-21 / %x23-5B / %x5D-7E.
+        assert!(description.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)), "{description}");
+        for inside in ["sqlx", "postgres", "select ", ".rs", "panicked"] {
+            assert!(!self.body.to_ascii_lowercase().contains(inside), "{}", self.body);
+        }
+        let challenge = self.header("www-authenticate");
+        assert_eq!(challenge, (status == 401).then_some("Basic realm=\"auth-server\""));
+    }
+
+    /// The claims of the access token that came, unchecked: the verifier has tests of its own.
+    pub fn claims(&self) -> Value {
+        self.segment(1)
+    }
+
+    pub fn segment(&self, at: usize) -> Value {
+        let body = self.json();
+        let token = body["access_token"].as_str().unwrap_or_else(|| panic!("no token in {body}"));
+        let segment = token.split('.').nth(at).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+    }
+}
+
+impl TestApp {
+    pub async fn new(pool: Pool) -> Self {
+        Self::with(pool, &[]).await
+    }
+
+    /// With settings of its own, by name.
+    pub async fn with(pool: Pool, settings: &[(&str, &str)]) -> Self {
+        let config = config(settings);
+        let clock = Clock::manual(Clock::system().now());
+        let keks = config.key_ring().unwrap();
+        let new_key = NewKey { kid: None, activate: false };
+        keys::generate(&pool, &keks, Algorithm::Es256, &new_key, clock.now()).await.unwrap();
+        let state = AppState::start(config, pool.clone(), clock.clone()).await.unwrap();
+        let user = populate(&state).await;
+        let (_, secret) = state.clients.create(&client(CONFIDENTIAL, ClientKind::Confidential)).await.unwrap();
+        let secret = secret.as_ref().map(ClientSecret::expose).unwrap().to_owned();
+        Self { router: app::router(state.clone()), state, clock, pool, user, secret }
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// `POST /token` with these parameters in the body.
+    pub async fn token(&self, parameters: &[(&str, &str)]) -> Answer {
+        self.token_raw(&encode(parameters), &[]).await
+    }
+
+    /// `POST /token` with Basic credentials, form-encoded as RFC 6749 section 2.3.1 asks.
+    pub async fn token_basic(&self, id: &str, secret: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.token_raw(&encode(parameters), &[(AUTHORIZATION.as_str(), &basic(id, secret))]).await
+    }
+
+    /// `POST /token` with a body as it stands, and more headers.
+    pub async fn token_raw(&self, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder().method(Method::POST).uri("/token");
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub async fn create_user(&self, email: &str, password: &str) -> User {
+        create_user(&self.state, email, password).await
+    }
+
+    pub async fn create_client(&self, new: &NewClient) -> Option<String> {
+        let (_, secret) = self.state.clients.create(new).await.unwrap();
+        secret.map(|secret| secret.expose().to_owned())
+    }
+}
+
+/// A good password request of the public client.
+pub fn login<'a>(email: &'a str, password: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![("grant_type", "password"), ("client_id", PUBLIC), ("username", email), ("password", password)]
+}
+
+pub fn encode(parameters: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+}
+
+pub fn basic(id: &str, secret: &str) -> String {
+    let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", part(id), part(secret))))
+}
+
+pub fn config(settings: &[(&str, &str)]) -> AuthConfig {
+    let key = STANDARD.encode((1..=32).collect::<Vec<u8>>());
+    let mut environment = vec![
+        ("MYAPI_DATABASE__DEV".to_owned(), "postgres://nobody@127.0.0.1:1/none".to_owned()),
+        ("MYAPI_AUTH__KEY_ENCRYPTION_KEY".to_owned(), key),
+        ("MYAPI_AUTH__DEFAULT_CLIENT".to_owned(), PUBLIC.to_owned()),
+        ("MYAPI_AUTH__PASSWORD_LANES".to_owned(), "1".to_owned()),
+    ];
+    environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    let (config, _) = AuthConfig::load(&Sources { environment, ..Sources::default() }).unwrap();
+    config
+}
+
+pub fn client(id: &str, kind: ClientKind) -> NewClient {
+    NewClient {
+        client_id: id.parse().unwrap(),
+        name: id.to_owned(),
+        kind,
+        grants: GrantType::ALL.to_vec(),
+        scopes: "movies:read movies:write profile email".parse().unwrap(),
+        default_scopes: "movies:read".parse().unwrap(),
+        audience: AUDIENCE.to_owned(),
+        access_token_ttl: None::<Duration>,
+    }
+}
+
+async fn populate(state: &AppState) -> User {
+    let scope = |name: &str| NewScope { scope: name.to_owned(), description: name.to_owned() };
+    let scopes = [scope("movies:read"), scope("movies:write")];
+    state.resource_servers.create(AUDIENCE, "movies", &scopes).await.unwrap();
+    state.clients.create(&client(PUBLIC, ClientKind::Public)).await.unwrap();
+    create_user(state, EMAIL, PASSWORD).await
+}
+
+async fn create_user(state: &AppState, email: &str, password: &str) -> User {
+    let new = NewUser { email: email.parse().unwrap(), name: Some("Ann Example".parse().unwrap()), scopes: None };
+    let plain = Plain::new(password.to_owned()).unwrap();
+    state.users.create(&new, &plain, Leniency::AllowWeak).await.unwrap().user
+}

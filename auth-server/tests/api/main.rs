@@ -1,0 +1,11 @@
+//! auth-server from outside: through its router, on a real Postgres, one database a test. One file for each endpoint or
+//! grant; ids in names are those of the protocol checklist.
+
+mod app;
+mod health;
+mod keys;
+mod keys_import;
+mod metadata;
+mod migrations;
+mod password;
+mod token;

@@ -1,0 +1,98 @@
+//! The answers to requests without a good token: RFC 6750 section 3 challenges and RFC 9457 bodies.
+
+use std::sync::Arc;
+
+use axum::http::header::{VARY, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::problem::Problem;
+
+/// When to come back where no key is held yet, in seconds: about one fetch.
+const KEYS_RETRY_AFTER: u32 = 5;
+
+/// A complete refusal, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    realm: Arc<str>,
+    reason: Reason,
+}
+
+/// As much as the caller may know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// No credentials, or not of this scheme.
+    Missing,
+    /// Credentials that are not one token.
+    Malformed,
+    /// A token that is not good, for whatever cause.
+    Invalid,
+    /// A good token without this scope.
+    Scope(&'static str),
+    /// No key to check with.
+    KeysUnavailable,
+}
+
+impl Denied {
+    pub(super) fn new(realm: Arc<str>, reason: Reason) -> Self {
+        Self { realm, reason }
+    }
+
+    /// RFC 6750 section 3: parameters separated by commas; no `error` where there were no credentials.
+    fn challenge(&self) -> Option<String> {
+        let realm = &self.realm;
+        let error =
+            |code: &str, text: &str| format!(r#"Bearer realm="{realm}", error="{code}", error_description="{text}""#);
+        match self.reason {
+            Reason::Missing => Some(format!(r#"Bearer realm="{realm}""#)),
+            Reason::Malformed => {
+                Some(error("invalid_request", "The request must carry exactly one well-formed bearer token."))
+            }
+            Reason::Invalid => Some(error("invalid_token", INVALID)),
+            Reason::Scope(scope) => Some(format!(
+                r#"{}, scope="{scope}""#,
+                error("insufficient_scope", "The token does not have the scope that this needs.")
+            )),
+            Reason::KeysUnavailable => None,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        match self.reason {
+            Reason::Missing => Problem::new(StatusCode::UNAUTHORIZED, "token_missing", "A bearer token is required"),
+            Reason::Malformed => {
+                Problem::new(StatusCode::BAD_REQUEST, "request_malformed", "The credentials are malformed")
+                    .detail("The request must carry exactly one well-formed bearer token, in the Authorization header.")
+            }
+            Reason::Invalid => {
+                Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", "The bearer token is not valid").detail(INVALID)
+            }
+            Reason::Scope(scope) => {
+                Problem::new(StatusCode::FORBIDDEN, "scope_insufficient", "The bearer token's scope is too narrow")
+                    .detail(format!("This needs the scope {scope}."))
+            }
+            Reason::KeysUnavailable => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "keys_unavailable",
+                "Tokens cannot be checked at the moment",
+            )
+            .retry_after(KEYS_RETRY_AFTER),
+        }
+    }
+}
+
+/// One text for every cause: which rule a token broke is of use to whoever forges one.
+const INVALID: &str = "The token is expired, revoked, malformed or not meant for this service.";
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        let mut response = self.problem().into_response();
+        let headers = response.headers_mut();
+        headers.insert(VARY, HeaderValue::from_static("Authorization"));
+        // Realm and scopes are printable ASCII by construction, so the conversion cannot fail.
+        if let Some(challenge) = self.challenge().and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}

@@ -1,0 +1,144 @@
+//! Bearer tokens in requests (RFC 6750), as an axum extractor whose type is the permission.
+//!
+//! 1. `credentials` takes the token out of `Authorization`; query and body are never read for one (RFC 9700 section
+//!    4.3.2).
+//! 2. [`Gate::authenticate`] verifies it; an unknown key makes the [`Keys`] look for it once.
+//! 3. [`Gate::permit`] asks whether the scope is in the token.
+//! 4. [`Denied`] answers, with one text for every bad token; the precise reason goes to the log, once.
+//!
+//! ```
+//! use shared::token::bearer::{Authorized, Permission};
+//!
+//! struct MoviesRead;
+//!
+//! impl Permission for MoviesRead {
+//!     const SCOPE: &'static str = "movies:read";
+//! }
+//!
+//! // First among the parameters, so that the token is checked before anything else is looked at.
+//! async fn find_movie(caller: Authorized<MoviesRead>) -> String {
+//!     format!("hello {}", caller.claims().sub)
+//! }
+//! ```
+
+mod credentials;
+mod denied;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+
+use super::claims::AccessClaims;
+use super::source::Keys;
+use super::verifier::{Refusal, Verifier};
+use crate::clock::Clock;
+use denied::Reason;
+
+pub use denied::Denied;
+
+/// A scope as a type, so that a handler's signature says what it needs.
+pub trait Permission: Send + Sync + 'static {
+    /// The scope that the token must have.
+    const SCOPE: &'static str;
+}
+
+/// Proof that the request carries a good token with the scope of `P`.
+pub struct Authorized<P> {
+    claims: Arc<AccessClaims>,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P> Authorized<P> {
+    /// What the token says.
+    pub fn claims(&self) -> &AccessClaims {
+        &self.claims
+    }
+}
+
+/// What stands before protected routes; put an `Arc` of it into the router's state.
+pub struct Gate {
+    verifier: Verifier,
+    keys: Keys,
+    realm: Arc<str>,
+    clock: Clock,
+}
+
+impl Gate {
+    /// A gate that verifies with `verifier`, which must hold the set of `keys`, and reads the time from `clock`. The
+    /// realm names what is protected; characters that a quoted string cannot carry are dropped from it.
+    pub fn new(verifier: Verifier, keys: Keys, realm: &str, clock: Clock) -> Self {
+        let quotable = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        let realm = realm.chars().filter(quotable).collect::<String>().into();
+        Self { verifier, keys, realm, clock }
+    }
+
+    /// Where the keys come from, for readiness and metrics.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The claims of the token that the request carries, whatever its scope.
+    ///
+    /// # Errors
+    ///
+    /// The complete answer to send.
+    pub async fn authenticate(&self, parts: &mut Parts) -> Result<Arc<AccessClaims>, Denied> {
+        let token = credentials::token(parts).await.map_err(|reason| self.deny(reason))?;
+        match self.verify(&token).await {
+            Ok(claims) => Ok(claims),
+            Err(Refusal::KeyUnknown { .. }) if !self.keys.is_ready() => Err(self.deny(Reason::KeysUnavailable)),
+            Err(refusal) => {
+                tracing::info!(token.refusal = refusal.reason(), token.detail = %refusal, "token refused");
+                Err(self.deny(Reason::Invalid))
+            }
+        }
+    }
+
+    /// Whether the claims allow what needs `scope`.
+    ///
+    /// # Errors
+    ///
+    /// The complete answer to send.
+    pub fn permit(&self, claims: &AccessClaims, scope: &'static str) -> Result<(), Denied> {
+        if claims.scope.contains(scope) {
+            return Ok(());
+        }
+        tracing::info!(
+            token.refusal = "insufficient_scope",
+            token.needs = scope,
+            client.id = claims.client_id,
+            "token refused"
+        );
+        Err(self.deny(Reason::Scope(scope)))
+    }
+
+    async fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, Refusal> {
+        let now = self.clock.now();
+        match self.verifier.verify(token, now) {
+            Err(Refusal::KeyUnknown { kid }) if self.keys.seek(&kid).await => self.verifier.verify(token, now),
+            outcome => outcome,
+        }
+    }
+
+    fn deny(&self, reason: Reason) -> Denied {
+        Denied::new(Arc::clone(&self.realm), reason)
+    }
+}
+
+impl<S, P> FromRequestParts<S> for Authorized<P>
+where
+    S: Send + Sync,
+    P: Permission,
+    Arc<Gate>: FromRef<S>,
+{
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Denied> {
+        let gate = Arc::<Gate>::from_ref(state);
+        let claims = gate.authenticate(parts).await?;
+        gate.permit(&claims, P::SCOPE)?;
+        Ok(Self { claims, permission: PhantomData })
+    }
+}

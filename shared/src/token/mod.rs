@@ -1,0 +1,17 @@
+//! The public half of access tokens: everything a resource server needs to check one, and nothing that could sign one.
+//!
+//! 1. [`source`] obtains public keys (PEM file, JWK Set file, JWK Set URL) and keeps the last good set.
+//! 2. [`keys`] parses them, refuses weak or private ones, and names each by its RFC 7638 thumbprint.
+//! 3. [`verifier`] checks a compact JWS against that set (RFC 7515, RFC 8725, RFC 9068 section 4) and caches the
+//!    outcome.
+//! 4. [`bearer`] takes the token out of a request (RFC 6750), asks the verifier, and answers refusals.
+//!
+//! [`claims`] and [`scope`] are the vocabulary that auth-server mints with, too.
+
+pub mod bearer;
+pub mod claims;
+mod json;
+pub mod keys;
+pub mod scope;
+pub mod source;
+pub mod verifier;

@@ -1,0 +1,11 @@
+//! The public half of tokens, from the outside: keys, sources, the verifier, and refusals on the wire.
+
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+
+mod bearer;
+mod cache;
+mod keys;
+mod libraries;
+mod mutations;
+mod sources;
+mod support;

@@ -1,0 +1,137 @@
+//! The command line. The two hidden commands are how this program watches its own children; see `process`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::process::StopSignal;
+
+/// Developer commands of this workspace.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build and run auth-server and movies-api on a private Postgres, with demo data, until Ctrl-C
+    Up(Up),
+    /// Run the whole test suite on a private Postgres (or on DATABASE_URL, when that is set)
+    Test(Test),
+    /// Run a program and stop it when standard input ends
+    #[command(name = "__guard", hide = true)]
+    Guard(Guard),
+    /// Become a program that the kernel stops together with its parent
+    #[command(name = "__exec", hide = true)]
+    Exec(Exec),
+}
+
+/// `cargo xtask up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Delete the kept data first and start over
+    #[arg(long, conflicts_with = "ephemeral")]
+    pub reset: bool,
+    /// Keep nothing: the data lives in a private folder that is removed at the end
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// Agree to migrate the database that MYAPI_DATABASE__DEV names
+    #[arg(long)]
+    pub yes: bool,
+    /// Load the demo client, user and movies into the database that MYAPI_DATABASE__DEV names
+    #[arg(long)]
+    pub demo: bool,
+    /// Run the auth-server and movies-api of this folder instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// `cargo xtask test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Passed to the test runner (cargo nextest run, or cargo test without nextest); doctests run only without any
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    pub args: Vec<OsString>,
+}
+
+/// `cargo xtask __guard`.
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// How the program is asked to stop
+    #[arg(long)]
+    pub signal: StopSignal,
+    /// Seconds that it then gets before it is killed
+    #[arg(long)]
+    pub grace: u64,
+    /// Send signals to the program's whole process group
+    #[arg(long)]
+    pub group: bool,
+    /// Run it as this user id
+    #[arg(long, requires = "gid")]
+    pub uid: Option<u32>,
+    /// Run it as this group id
+    #[arg(long, requires = "uid")]
+    pub gid: Option<u32>,
+    /// Folders to remove once it has ended
+    #[arg(long, value_name = "DIR")]
+    pub remove: Vec<PathBuf>,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub program: Vec<OsString>,
+}
+
+/// `cargo xtask __exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// What the kernel sends when the parent dies
+    #[arg(long)]
+    pub signal: StopSignal,
+    /// The parent's process id, as a check that it still lives
+    #[arg(long)]
+    pub parent: u32,
+    /// The program and its arguments
+    #[arg(last = true, required = true)]
+    pub program: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn test_arguments_reach_the_runner_with_and_without_dashes() {
+        for line in [
+            vec!["xtask", "test", "--", "-p", "shared"],
+            vec!["xtask", "test", "-p", "shared"],
+        ] {
+            let Command::Test(test) = Cli::parse_from(line).command else {
+                unreachable!()
+            };
+            assert_eq!(test.args, ["-p", "shared"]);
+        }
+    }
+
+    #[test]
+    fn reset_and_ephemeral_exclude_each_other() {
+        assert!(Cli::try_parse_from(["xtask", "up", "--reset", "--ephemeral"]).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! What a person needs to know once everything runs.
+
+use std::fmt::Write;
+
+use super::addresses::{self, Addresses};
+use super::provision::{CLIENT, USER};
+
+/// What the banner says.
+pub struct Facts<'a> {
+    /// Where the services listen.
+    pub addresses: Addresses,
+    /// The demo user's password, if it is known.
+    pub password: Option<&'a str>,
+    /// Whether there is a demo client.
+    pub has_demo: bool,
+    /// The folder of secrets and logs, as it would be typed.
+    pub home: &'a str,
+    /// Whether that folder outlives this run.
+    pub is_kept: bool,
+    /// The database's URL, if the database is this program's own.
+    pub private_url: Option<&'a str>,
+}
+
+/// The text, ready to print.
+pub fn banner(facts: &Facts<'_>) -> String {
+    let (auth, movies) = (
+        addresses::url(facts.addresses.auth),
+        addresses::url(facts.addresses.movies),
+    );
+    let mut text = String::new();
+    let mut line = |line: &str| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{line}");
+    };
+    line("");
+    line(&format!("  auth-server  {auth}"));
+    line(&format!("  movies-api   {movies}"));
+    if facts.has_demo {
+        line(&format!("  user         {USER} (client {CLIENT})"));
+        line(&format!(
+            "  password     {}",
+            facts.password.unwrap_or("not made here")
+        ));
+        curl(
+            &mut line,
+            &auth,
+            &movies,
+            facts.password.unwrap_or("PASSWORD"),
+        );
+    }
+    let kept = match (facts.is_kept, facts.private_url.is_some()) {
+        (false, _) => "removed at the end",
+        (true, true) => "kept; --reset starts over",
+        (true, false) => "kept",
+    };
+    line(&format!("  data, logs   {} ({kept})", facts.home));
+    if let Some(url) = facts.private_url {
+        line(&format!("  database     psql '{url}'"));
+    }
+    line("");
+    line("Ctrl-C stops everything. Warnings of the services show here.");
+    text
+}
+
+/// Lines to paste, one after the other.
+fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, password: &str) {
+    let ask = format!(
+        "curl -s -d grant_type=password -d username={USER} --data-urlencode password={password} {auth}/token"
+    );
+    line("");
+    line("Paste these to try it:");
+    line("");
+    line(&ask);
+    line(&format!(
+        r#"TOKEN=$({ask} | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')"#
+    ));
+    line(&format!(
+        "curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/?movie_id=1'"
+    ));
+    line(&format!(
+        "curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/new?year=2000&rating=8'"
+    ));
+    line("");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+
+    fn facts(has_demo: bool) -> String {
+        banner(&Facts {
+            addresses: Addresses::read(&Environment::of(&[])).unwrap(),
+            password: Some("abc-def"),
+            has_demo,
+            home: "target/xtask/up",
+            is_kept: true,
+            private_url: has_demo.then_some("postgres://d"),
+        })
+    }
+
+    #[test]
+    fn the_lines_can_be_pasted() {
+        let text = facts(true);
+        for expected in [
+            "curl -s -d grant_type=password -d username=demo@example.com --data-urlencode password=abc-def http://127.0.0.1:8001/token\n",
+            "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/?movie_id=1'\n",
+            "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/new?year=2000&rating=8'\n",
+            "  data, logs   target/xtask/up (kept; --reset starts over)\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\nis not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn without_demo_data_there_is_nothing_to_paste() {
+        assert!(!facts(false).contains("curl"));
+    }
+}

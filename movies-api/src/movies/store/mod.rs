@@ -1,0 +1,55 @@
+//! SQL over `myapi.movies`.
+//!
+//! A table adopted from the old application may have another integer type as its key: it is cast where it is read.
+
+use rust_decimal::Decimal;
+use shared::db::{Conn, DbError};
+
+use super::cursor::Cursor;
+use super::model::Movie;
+
+/// The film with this key.
+pub(super) async fn find(conn: &mut Conn, movie_id: i64) -> Result<Option<Movie>, DbError> {
+    let movie = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where movie_id = $1::bigint
+        "#,
+        movie_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(movie)
+}
+
+/// Films of at least this year and rating that sort behind `after`, newest first, at most `limit`.
+pub(super) async fn list_new(
+    conn: &mut Conn,
+    year: i32,
+    rating: Decimal,
+    after: Cursor,
+    limit: i64,
+) -> Result<Vec<Movie>, DbError> {
+    let movies = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where released >= $1
+          and rating >= $2
+          and (released, movie_id) < ($3::integer, $4::bigint)
+        order by movies.released desc, movies.movie_id desc
+        limit $5
+        "#,
+        year,
+        rating,
+        after.released,
+        after.movie_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(movies)
+}

@@ -1,6 +1,9 @@
 //! The command line: results on stdout, logs and messages on stderr, exit 0 done, 1 refused or failed, 2 wrong use.
 
 mod config;
+mod database;
+mod export;
+mod import;
 mod serve;
 
 use std::path::PathBuf;
@@ -18,7 +21,7 @@ pub static VERSION: LazyLock<String> = LazyLock::new(|| match option_env!("MYAPI
     None => env!("CARGO_PKG_VERSION").to_owned(),
 });
 
-/// Serves films to whoever holds a token of the auth-server.
+/// Serves films to whoever holds a token of the auth-server, and brings films in and out.
 #[derive(Debug, Parser)]
 #[command(name = "movies-api", version = VERSION.as_str(), about, disable_help_subcommand = true)]
 pub struct Cli {
@@ -36,6 +39,10 @@ pub struct Cli {
 enum Command {
     /// Answer requests until SIGTERM or Ctrl-C.
     Serve(serve::Arguments),
+    /// Bring films from a CSV file or a file of JSON lines into the database: all of them or none.
+    Import(import::Arguments),
+    /// Write all films to stdout.
+    Export(export::Arguments),
     /// Look at the settings.
     #[command(subcommand)]
     Config(config::Command),
@@ -54,6 +61,8 @@ pub async fn run() -> ExitCode {
     telemetry::init();
     let result = match command {
         Command::Serve(arguments) => serve::run(cli.config, arguments).await,
+        Command::Import(arguments) => import::run(&sources(cli.config), arguments, cli.output).await,
+        Command::Export(arguments) => export::run(&sources(cli.config), arguments).await,
         Command::Config(command) => config::run(&sources(cli.config), command, cli.output).await,
     };
     match result {

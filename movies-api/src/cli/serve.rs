@@ -13,6 +13,7 @@ use shared::token::bearer::Gate;
 use shared::token::source::{Keys, KeysOptions};
 use shared::token::verifier::Verifier;
 
+use super::database::too_old;
 use crate::app;
 use crate::config::{Config, MAX_CONNECTIONS, START_TIMEOUT};
 use crate::state::AppState;
@@ -80,9 +81,7 @@ async fn refuse_newer_schema(pool: &Pool) -> anyhow::Result<()> {
                 "the database is older than this binary: run `auth-server migrate`"
             );
         }
-        Ok(Ok(SchemaState::Ahead(version))) => {
-            bail!("the database is newer than this binary: it has migration {version}")
-        }
+        Ok(Ok(SchemaState::Ahead(version))) => bail!(too_old(version)),
         Ok(Err(DbError::Other(error))) => tracing::warn!(%error, "cannot tell which migrations the database has"),
         Ok(Err(DbError::Unavailable(error))) => tracing::warn!(%error, "starting without the database"),
         Err(_) => tracing::warn!("starting without the database: it does not answer"),

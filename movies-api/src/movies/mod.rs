@@ -2,9 +2,14 @@
 //!
 //! A request walks: bearer token with the scope ([`handlers`]) → its parameters, strictly ([`schemas`]) → the use case
 //! ([`service`]) → SQL (`store`). The token comes first, so that nobody learns without one what exists.
+//!
+//! [`import`] and [`export`] bring films in and out as files ([`files`]); the command line uses them.
 
 pub mod cursor;
+pub mod export;
+pub mod files;
 pub mod handlers;
+pub mod import;
 pub mod model;
 pub mod schemas;
 pub mod service;

@@ -5,7 +5,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bearer;
+mod command_line;
+mod data_set;
+mod export;
 mod health;
+mod import;
 mod methods;
 mod new_movies;
 mod show_movie;

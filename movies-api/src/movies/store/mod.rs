@@ -1,6 +1,8 @@
-//! SQL over `myapi.movies`.
+//! SQL over `myapi.movies`. Bulk loading is in [`staging`].
 //!
 //! A table adopted from the old application may have another integer type as its key: it is cast where it is read.
+
+pub(super) mod staging;
 
 use rust_decimal::Decimal;
 use shared::db::{Conn, DbError};
@@ -47,6 +49,25 @@ pub(super) async fn list_new(
         rating,
         after.released,
         after.movie_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(movies)
+}
+
+/// Films with keys above `after`, by key, at most `limit`.
+pub(super) async fn list_all(conn: &mut Conn, after: Option<i64>, limit: i64) -> Result<Vec<Movie>, DbError> {
+    let movies = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where $1::bigint is null or movie_id > $1::bigint
+        order by movies.movie_id
+        limit $2
+        "#,
+        after,
         limit
     )
     .fetch_all(conn)

@@ -1,5 +1,7 @@
 //! How commands print what they list or make.
 
+use comfy_table::Table;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde::Serialize;
 
 /// The `--output` flag of every command that lists or makes something.
@@ -10,6 +12,14 @@ pub enum OutputFormat {
     Table,
     /// One JSON document on stdout, for programs.
     Json,
+}
+
+/// A table with this header, in the one style of all commands.
+#[must_use]
+pub fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table
 }
 
 /// Prints `value` as indented JSON on stdout.

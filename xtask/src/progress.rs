@@ -27,12 +27,12 @@ pub struct Step {
 impl Step {
     /// Shows a spinner, where there is a terminal.
     pub fn start(name: &'static str, doing: &str) -> Self {
-        let bar = ProgressBar::new_spinner();
+        let mut bar = ProgressBar::new_spinner()
+            .with_prefix(name)
+            .with_message(doing.to_owned());
         if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {spinner} {msg}") {
-            bar.set_style(style);
+            bar = bar.with_style(style);
         }
-        bar.set_prefix(name);
-        bar.set_message(doing.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         Self {
             bar,

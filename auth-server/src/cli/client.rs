@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use comfy_table::Table;
 use serde::Serialize;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 use shared::token::scope::ScopeSet;
 
 use super::Context;
@@ -145,8 +144,7 @@ fn list(clients: &[Client], output: OutputFormat) -> anyhow::Result<()> {
     if output == OutputFormat::Json {
         return Ok(print_json(&clients)?);
     }
-    let mut table = Table::new();
-    table.set_header(["client_id", "name", "kind", "grants", "scopes", "audience", "state"]);
+    let mut table = table(["client_id", "name", "kind", "grants", "scopes", "audience", "state"]);
     for client in clients {
         let grants = client.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>().join(" ");
         let state = if client.disabled_at.is_some() { "disabled" } else { "enabled" };

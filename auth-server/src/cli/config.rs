@@ -1,8 +1,7 @@
 //! `auth-server config`.
 
-use comfy_table::Table;
 use shared::config::{Settings, Sources};
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 
 use crate::config::AuthConfig;
 
@@ -44,8 +43,7 @@ fn show(settings: &Settings, output: OutputFormat) -> anyhow::Result<()> {
             .collect();
         return Ok(print_json(&rows)?);
     }
-    let mut table = Table::new();
-    table.set_header(["setting", "value", "from"]);
+    let mut table = table(["setting", "value", "from"]);
     for (setting, value, origin) in settings.show() {
         table.add_row([setting.name.to_owned(), value.unwrap_or_default(), origin]);
     }

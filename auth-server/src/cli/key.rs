@@ -5,10 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use comfy_table::Table;
-use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde_json::json;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 use shared::token::keys::Algorithm;
 use zeroize::Zeroizing;
 
@@ -133,8 +131,7 @@ async fn list(context: &Context) -> anyhow::Result<()> {
     if context.output == OutputFormat::Json {
         return Ok(print_json(&keys)?);
     }
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(["kid", "alg", "state", "created", "activated", "retired", "kek"]);
+    let mut table = table(["kid", "alg", "state", "created", "activated", "retired", "kek"]);
     let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
         time.map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M:%SZ").to_string())
     };

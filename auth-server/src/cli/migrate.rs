@@ -1,8 +1,7 @@
 //! `auth-server migrate`.
 
 use anyhow::Context as _;
-use comfy_table::Table;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
@@ -82,8 +81,7 @@ async fn status(conn: &mut shared::db::Conn, context: &Context) -> anyhow::Resul
     if context.output == OutputFormat::Json {
         return Ok(print_json(&migrations)?);
     }
-    let mut table = Table::new();
-    table.set_header(["version", "migration", "applied"]);
+    let mut table = table(["version", "migration", "applied"]);
     for migration in &migrations {
         let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
         table.add_row([migration.version.to_string(), migration.description.clone(), applied]);

@@ -76,7 +76,9 @@ pub struct Context {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    shared::telemetry::init();
+    // A command's own words are on stdout; of its log only what needs attention.
+    let level = if matches!(cli.command, Command::Serve(_)) { tracing::Level::INFO } else { tracing::Level::WARN };
+    shared::telemetry::init(level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),

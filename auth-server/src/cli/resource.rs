@@ -1,7 +1,6 @@
 //! `auth-server resource`: a new service beside movies is registered here.
 
-use comfy_table::Table;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 
 use super::Context;
 use crate::resource_servers::{NewScope, ResourceServers};
@@ -48,8 +47,7 @@ pub(super) async fn run(command: ResourceCommand, context: &Context) -> anyhow::
     if context.output == OutputFormat::Json {
         return Ok(print_json(&all)?);
     }
-    let mut table = Table::new();
-    table.set_header(["name", "audience", "scopes"]);
+    let mut table = table(["name", "audience", "scopes"]);
     for server in all {
         table.add_row([server.name, server.audience, server.scopes.to_string()]);
     }

@@ -9,3 +9,7 @@ mod metadata;
 mod migrations;
 mod password;
 mod token;
+mod users;
+mod users_addresses;
+mod users_cli;
+mod users_login;

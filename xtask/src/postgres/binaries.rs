@@ -93,18 +93,17 @@ impl Binaries {
         command
     }
 
-    /// What the server says of itself, such as `Postgres 15.14`.
+    /// What the server says of itself, such as `15.14`.
     ///
     /// # Errors
     /// When it does not run.
     pub fn version(&self) -> Result<String> {
         let line = version_line(&self.folder)?;
-        Ok(format!(
-            "Postgres {}",
-            line.split_whitespace()
-                .nth(2)
-                .unwrap_or("of unknown version")
-        ))
+        Ok(line
+            .split_whitespace()
+            .nth(2)
+            .unwrap_or("of unknown version")
+            .to_owned())
     }
 }
 

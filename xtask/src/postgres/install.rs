@@ -40,6 +40,7 @@ const MANAGERS: [Manager; 3] = [
                 "install",
                 "-y",
                 "--no-install-recommends",
+                "--no-upgrade", // what is installed already is the system's business
                 "postgresql",
             ],
         ],
@@ -76,7 +77,9 @@ pub fn install(
             }
         }
     }
-    if geteuid().is_root()
+    // The system's package has a version of its own, hardly the one that is missing.
+    if wanted.is_none()
+        && geteuid().is_root()
         && let Some(manager) = MANAGERS.iter().find(|manager| is_in_path(manager.program))
     {
         from_system(manager)?;

@@ -104,6 +104,11 @@ impl Server {
         url::database_url(&self.place.socket, database)
     }
 
+    /// The folder of its files.
+    pub fn data(&self) -> &Path {
+        &self.place.data
+    }
+
     /// # Errors
     /// When it has ended by itself; with the end of its log.
     pub fn check(&mut self) -> Result<()> {

@@ -15,10 +15,18 @@ pub struct Facts<'a> {
     pub has_demo: bool,
     /// The folder of secrets and logs, as it would be typed.
     pub home: &'a str,
+    /// The database, if it is this program's own.
+    pub private: Option<Private<'a>>,
+}
+
+/// A database of this program's own.
+pub struct Private<'a> {
+    /// Its URL.
+    pub url: &'a str,
+    /// The folder of its files, as it would be typed.
+    pub data: &'a str,
     /// Whether that folder outlives this run.
     pub is_kept: bool,
-    /// The database's URL, if the database is this program's own.
-    pub private_url: Option<&'a str>,
 }
 
 /// The text, ready to print.
@@ -48,15 +56,16 @@ pub fn banner(facts: &Facts<'_>) -> String {
             facts.password.unwrap_or("PASSWORD"),
         );
     }
-    let kept = match (facts.is_kept, facts.private_url.is_some()) {
-        (false, _) => "removed at the end",
-        (true, true) => "kept; --reset starts over",
-        (true, false) => "kept",
-    };
-    line(&format!("  data, logs   {} ({kept})", facts.home));
-    if let Some(url) = facts.private_url {
-        line(&format!("  database     psql '{url}'"));
+    if let Some(private) = &facts.private {
+        let fate = if private.is_kept {
+            "kept; --reset starts over"
+        } else {
+            "removed at the end"
+        };
+        line(&format!("  database     psql '{}'", private.url));
+        line(&format!("  data         {} ({fate})", private.data));
     }
+    line(&format!("  logs, keys   {}", facts.home));
     line("");
     line("Ctrl-C stops everything. Warnings of the services show here.");
     text
@@ -94,8 +103,11 @@ mod tests {
             password: Some("abc-def"),
             has_demo,
             home: "target/xtask/up",
-            is_kept: true,
-            private_url: has_demo.then_some("postgres://d"),
+            private: has_demo.then_some(Private {
+                url: "postgres://d",
+                data: "target/xtask/up/postgres/data",
+                is_kept: true,
+            }),
         })
     }
 
@@ -106,7 +118,7 @@ mod tests {
             "curl -s -d grant_type=password -d username=demo@example.com --data-urlencode password=abc-def http://127.0.0.1:8001/token\n",
             "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/?movie_id=1'\n",
             "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/new?year=2000&rating=8'\n",
-            "  data, logs   target/xtask/up (kept; --reset starts over)\n",
+            "  data         target/xtask/up/postgres/data (kept; --reset starts over)\n",
         ] {
             assert!(text.contains(expected), "{expected}\nis not in\n{text}");
         }

@@ -13,9 +13,9 @@ use crate::process::StopSignal;
 use crate::process::guarded::{Guarded, Output, Watch};
 use crate::progress::say;
 
-/// The binaries' names.
+/// The binary that gives tokens.
 pub const AUTH: &str = "auth-server";
-/// The binaries' names.
+/// The binary that takes them.
 pub const MOVIES: &str = "movies-api";
 
 /// What cargo gets to stop its compilers in.

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much of an answer is read, in bytes.
+const ANSWER_MAX: u64 = 64 * 1024;
+
 /// The status of `GET path`.
 ///
 /// # Errors
@@ -19,19 +22,17 @@ pub fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
-    let mut line = [0_u8; 12];
-    stream.read_exact(&mut line)?;
-    parse(&line).ok_or_else(|| io::Error::other("not an HTTP answer"))
+    // All of it: a reset connection would stand in the service's log.
+    let mut answer = Vec::new();
+    stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::other("not an HTTP answer"))
 }
 
-/// The number in `HTTP/1.1 200`.
-fn parse(line: &[u8]) -> Option<u16> {
-    let line = std::str::from_utf8(line).ok()?;
-    line.strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()
+/// The number in `HTTP/1.1 200 OK`.
+fn parse(answer: &[u8]) -> Option<u16> {
+    let line = std::str::from_utf8(answer.split(|&byte| byte == b'\r').next()?).ok()?;
+    let status = line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
+    status.parse().ok()
 }
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_status_line_is_read() {
-        assert_eq!(parse(b"HTTP/1.1 200"), Some(200));
+        assert_eq!(parse(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n"), Some(200));
         assert_eq!(parse(b"HTTP/1.0 503"), Some(503));
         assert_eq!(parse(b"SSH-2.0-Open"), None);
     }

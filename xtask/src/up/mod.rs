@@ -67,17 +67,24 @@ pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
     let ground = Ground::prepare(&checkout, &account, &database, options, interrupt)?;
     let url = ground.url.clone();
     let services = Services::new(programs, &environment, addresses, url.clone(), &ground.home);
-    let is_private = matches!(database, Database::Private);
-    let demo = options.demo || is_private;
+    let demo = options.demo || matches!(database, Database::Private);
     let made = provision::provision(&checkout, services, demo, interrupt)?;
+    let data = ground
+        .server
+        .as_ref()
+        .map(|server| checkout.shown(server.data()));
+    let private = data.as_deref().map(|data| banner::Private {
+        url: &url,
+        data,
+        is_kept: !options.ephemeral,
+    });
     let running = serve::start(&made.services, &ground.home, ground.server, interrupt)?;
     print(&banner::banner(&banner::Facts {
         addresses,
         password: made.password.as_deref(),
         has_demo: demo,
         home: &checkout.shown(&ground.home),
-        is_kept: !options.ephemeral,
-        private_url: is_private.then_some(url.as_str()),
+        private,
     }));
     keep(running, interrupt)?;
     Ok(ExitCode::SUCCESS)

@@ -3,15 +3,19 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use run::Run;
+
+mod run;
 
 /// A sanity bound; everything here takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,13 +118,16 @@ impl Sandbox {
         self.script(name, &format!("#!/bin/sh\n{record}\n{script}\n"));
     }
 
-    /// Writes a stand-in for cargo that only passes `metadata` on, and has no nextest.
+    /// Writes a stand-in for cargo that has no nextest.
     pub fn cargo(&self, script: &str) {
+        self.cargo_with_nextest(&format!("[ $1 = nextest ] && exit 1\n{script}"));
+    }
+
+    /// Writes a stand-in for cargo that passes only `metadata` on.
+    pub fn cargo_with_nextest(&self, script: &str) {
         let real = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        let text = format!(
-            "#!/bin/sh\ncase $1 in metadata) exec '{real}' \"$@\" ;; nextest) exit 1 ;; esac\n{script}\n"
-        );
-        self.script("cargo", &text);
+        let metadata = format!("[ $1 = metadata ] && exec '{real}' \"$@\"");
+        self.script("cargo", &format!("#!/bin/sh\n{metadata}\n{script}\n"));
     }
 
     fn script(&self, name: &str, text: &str) {
@@ -265,101 +272,4 @@ fn command_line(id: u32, marker: &str) -> Option<String> {
     let line = read("cmdline").ok().filter(|line| !line.is_empty())?;
     let is_ours = line.contains(marker) || read("environ").is_ok_and(|text| text.contains(marker));
     is_ours.then(|| format!("{id}: {line}"))
-}
-
-/// A running xtask. Dropping it kills it, and its guards do the rest.
-pub struct Run {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-/// How a run ended.
-pub struct End {
-    /// The exit code; none after a signal.
-    pub code: Option<i32>,
-    /// What it printed since the last line that was read.
-    pub stdout: String,
-    /// What it said.
-    pub stderr: String,
-}
-
-impl Run {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        Self { child, stdout }
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Everything up to the banner's last line; fails with what the run said when there is none.
-    pub fn banner(&mut self) -> String {
-        self.read_until("Ctrl-C stops everything")
-    }
-
-    /// The line that starts with `start`.
-    pub fn line(&mut self, start: &str) -> String {
-        self.read_until(start).lines().last().unwrap().to_owned()
-    }
-
-    fn read_until(&mut self, start: &str) -> String {
-        let mut text = String::new();
-        while !text
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with(start))
-        {
-            if self.stdout.read_line(&mut text).unwrap() == 0 {
-                let mut stderr = String::new();
-                self.child
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut stderr)
-                    .unwrap();
-                panic!("no `{start}` in\n{text}\n{stderr}");
-            }
-        }
-        text
-    }
-
-    /// Sends a signal by its name and waits for the end.
-    pub fn signal(&mut self, name: &str) -> End {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.pid().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
-        self.end()
-    }
-
-    /// Waits for the end.
-    pub fn end(&mut self) -> End {
-        let code = self.child.wait().unwrap().code();
-        let (mut stdout, mut stderr) = (String::new(), String::new());
-        self.stdout.read_to_string(&mut stdout).unwrap();
-        if let Some(mut from) = self.child.stderr.take() {
-            from.read_to_string(&mut stderr).unwrap();
-        }
-        End {
-            code,
-            stdout,
-            stderr,
-        }
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

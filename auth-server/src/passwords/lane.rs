@@ -1,0 +1,228 @@
+//! The password lane: the only place where passwords are hashed.
+//!
+//! 1. A request puts its work into a bounded queue; a full queue answers [`LaneError::Busy`] at once.
+//! 2. A fixed number of threads, each with its own reused memory, takes the work in order. The async threads and
+//!    tokio's blocking pool never hash, so that everything else stays quick while the lane is full.
+//! 3. Who has waited longer than the settings allow gets [`LaneError::Busy`]; work whose caller hung up is not
+//!    started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::hash::{Check, Hasher, Memory};
+use super::queue::{Place, Queue, Refused};
+use super::{HashError, Hashed, Plain, Settings, SettingsError, Unusable};
+
+/// An answer is never held back for longer than this, however dear a stored hash is.
+const LONGEST_FLOOR: Duration = Duration::from_secs(1);
+
+/// The lane. Clones share its threads, which end when the last clone is dropped.
+#[derive(Clone)]
+pub struct Lane(Arc<Inner>);
+
+struct Inner {
+    queue: Arc<Queue>,
+    hasher: Hasher,
+    max_wait: Duration,
+    floor_micros: AtomicU64,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What a check found.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The password is the one. `rehashed` is there when the stored hash is behind the settings.
+    Matches {
+        /// What to store in its place.
+        rehashed: Option<Hashed>,
+    },
+    /// It is another one.
+    Differs,
+    /// The stored hash cannot be checked; somebody must repair the row.
+    Unusable(Unusable),
+}
+
+/// Why the lane gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LaneError {
+    /// Too many passwords are waiting; worth a retry.
+    #[error("the password lane is full")]
+    Busy {
+        /// When to come back, in whole seconds.
+        retry_after: Duration,
+    },
+    /// The process is ending.
+    #[error("the password lane is closed")]
+    Closed,
+    /// The work panicked; the lane goes on.
+    #[error("hashing a password panicked")]
+    Panicked,
+    /// No hash could be made.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+/// Why a lane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are unsafe or cannot work.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The system gave no thread.
+    #[error("the password lane cannot start a thread")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What the lane is doing and has done since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Callers that wait for a thread now.
+    pub waiting: usize,
+    /// Threads that hash now.
+    pub running: usize,
+    /// The most that ever ran at the same time.
+    pub peak: usize,
+    /// Checks and hashes begun.
+    pub begun: usize,
+    /// Work that was never started because its caller had gone.
+    pub abandoned: usize,
+}
+
+impl Lane {
+    /// Starts the threads. Each allocates its memory at its first hash.
+    ///
+    /// # Errors
+    /// [`StartError`] when the settings are refused or the system gives no thread.
+    pub fn start(settings: &Settings) -> Result<Self, StartError> {
+        let inner = Inner {
+            queue: Arc::new(Queue::new(settings.queue)),
+            hasher: Hasher::new(settings)?,
+            max_wait: settings.max_wait,
+            floor_micros: AtomicU64::new(0),
+            threads: Mutex::new(Vec::with_capacity(settings.lanes)),
+        };
+        for number in 0..settings.lanes {
+            let (queue, hasher) = (Arc::clone(&inner.queue), inner.hasher.clone());
+            let thread = Builder::new()
+                .name(format!("password-{number}"))
+                .spawn(move || queue.serve(|memory| hasher.shrink(memory)))?;
+            inner.threads().push(thread);
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Checks `plain` against a stored hash and, if it is right and the stored hash is behind, hashes it anew.
+    ///
+    /// # Errors
+    /// [`LaneError`] when there is no answer.
+    pub async fn verify(&self, stored: &str, plain: &Plain) -> Result<Verdict, LaneError> {
+        let (hasher, stored, plain) = (self.0.hasher.clone(), stored.to_owned(), plain.clone());
+        let (check, dearer_run) = self
+            .run(move |memory| {
+                let begun = Instant::now();
+                let check = hasher.check(&stored, &plain, memory);
+                (check, hasher.is_dearer(&stored).then(|| begun.elapsed()))
+            })
+            .await?;
+        if let Some(run) = dearer_run {
+            let micros = run.min(LONGEST_FLOOR).as_micros();
+            self.0.floor_micros.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        Ok(match check? {
+            Check::Matches(rehashed) => Verdict::Matches { rehashed },
+            Check::Differs => Verdict::Differs,
+            Check::Unusable(reason) => Verdict::Unusable(reason),
+        })
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// [`LaneError`] when there is no answer.
+    pub async fn hash(&self, plain: &Plain) -> Result<Hashed, LaneError> {
+        let (hasher, plain) = (self.0.hasher.clone(), plain.clone());
+        Ok(self.run(move |memory| hasher.hash(&plain, memory)).await??)
+    }
+
+    /// The work of [`Lane::verify`] for a name that nobody has, so that the time does not tell.
+    ///
+    /// # Errors
+    /// [`LaneError`] when there is no answer.
+    pub async fn burn(&self, plain: &Plain) -> Result<(), LaneError> {
+        let (hasher, plain) = (self.0.hasher.clone(), plain.clone());
+        Ok(self.run(move |memory| hasher.burn(&plain, memory)).await??)
+    }
+
+    /// No refusal should be given sooner than this after the request for it: the longest that a hash dearer than
+    /// those made here has taken. Zero where there is no such hash; one second at most.
+    #[must_use]
+    pub fn floor(&self) -> Duration {
+        Duration::from_micros(self.0.floor_micros.load(Ordering::Relaxed))
+    }
+
+    /// For metrics and tests.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let queue = &self.0.queue;
+        Counts {
+            waiting: queue.waiting(),
+            running: queue.running(),
+            peak: queue.peak(),
+            begun: queue.begun(),
+            abandoned: queue.abandoned(),
+        }
+    }
+
+    /// Runs `work` on one of the threads.
+    async fn run<T, F>(&self, work: F) -> Result<T, LaneError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Memory) -> T + Send + 'static,
+    {
+        let (reply, mut answer) = oneshot::channel();
+        let place: Place = self
+            .0
+            .queue
+            .push(Box::new(move |memory| drop(reply.send(work(memory)))))
+            .map_err(|refused| self.refusal(refused))?;
+        let done = match timeout(self.0.max_wait, &mut answer).await {
+            Ok(done) => done,
+            Err(_) if place.abandon() => return Err(self.refusal(Refused::Full)),
+            // A thread has begun: its answer is a hash away.
+            Err(_) => answer.await,
+        };
+        done.map_err(|_| if self.0.queue.is_closed() { LaneError::Closed } else { LaneError::Panicked })
+    }
+
+    fn refusal(&self, refused: Refused) -> LaneError {
+        match refused {
+            Refused::Closed => LaneError::Closed,
+            Refused::Full => LaneError::Busy { retry_after: Duration::from_secs(self.0.max_wait.as_secs().max(1)) },
+        }
+    }
+}
+
+impl Inner {
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+        for thread in self.threads().drain(..) {
+            // A thread's panic was caught and answered; there is nothing left to report.
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! How the lane treats its callers. The work here blocks on channels instead of hashing, so that nothing depends on
+//! how quick the machine is.
+
+use std::sync::mpsc;
+
+use super::*;
+
+fn lane(lanes: usize, queue: usize, max_wait: Duration) -> Lane {
+    Lane::start(&Settings { lanes, queue, max_wait, ..Settings::default() }).unwrap()
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Keeps one thread of `lane` busy until the returned sender is used or dropped.
+async fn occupy(lane: &Lane) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), LaneError>>) {
+    let (release, gate) = mpsc::channel::<()>();
+    let (begun, has_begun) = oneshot::channel();
+    let lane = lane.clone();
+    let caller = tokio::spawn(async move {
+        lane.run(move |_| {
+            let _ = begun.send(());
+            let _ = gate.recv();
+        })
+        .await
+    });
+    has_begun.await.unwrap();
+    (release, caller)
+}
+
+#[tokio::test]
+async fn p11_work_whose_caller_hung_up_is_never_started() {
+    let lane = lane(1, 8, LONG);
+    let (release, first) = occupy(&lane).await;
+    let (started, was_started) = mpsc::channel::<()>();
+    let waiting = tokio::spawn({
+        let lane = lane.clone();
+        async move { lane.run(move |_| started.send(())).await }
+    });
+    while lane.counts().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    // The next work comes after the abandoned one: when it is done, the other was passed over.
+    lane.run(|_| ()).await.unwrap();
+    assert!(was_started.try_recv().is_err());
+    assert_eq!((lane.counts().abandoned, lane.counts().begun), (1, 2));
+}
+
+#[tokio::test]
+async fn p11_who_waits_too_long_is_told_to_come_back() {
+    let lane = lane(1, 8, Duration::from_millis(5));
+    let (release, first) = occupy(&lane).await;
+    assert_eq!(lane.run(|_| ()).await, Err(LaneError::Busy { retry_after: Duration::from_secs(1) }));
+    // The one that has begun gets its answer, however long it takes.
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn p11_a_full_queue_refuses_at_once_and_makes_room_for_the_living() {
+    let lane = lane(1, 1, LONG);
+    let (release, first) = occupy(&lane).await;
+    let second = tokio::spawn({
+        let lane = lane.clone();
+        async move { lane.run(|_| ()).await }
+    });
+    while lane.counts().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(lane.run(|_| ()).await, Err(LaneError::Busy { .. })));
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    let third = tokio::spawn({
+        let lane = lane.clone();
+        async move { lane.run(|_| 3).await }
+    });
+    while lane.counts().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
+    release.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    assert_eq!(third.await.unwrap(), Ok(3));
+}
+
+#[tokio::test]
+#[expect(clippy::panic, reason = "the panic is what is tested")]
+async fn a_panic_costs_its_caller_the_answer_and_nobody_the_lane() {
+    let lane = lane(1, 8, LONG);
+    assert_eq!(lane.run(|_| -> () { panic!("for the test") }).await, Err(LaneError::Panicked));
+    assert_eq!(lane.run(|_| 7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn dropping_the_lane_ends_its_threads() {
+    let lane = lane(2, 8, LONG);
+    let queue = Arc::downgrade(&lane.0.queue);
+    lane.run(|_| ()).await.unwrap();
+    drop(lane);
+    assert!(queue.upgrade().is_none(), "a thread still holds the queue");
+}
+
+#[tokio::test]
+async fn p11_memory_that_a_dear_hash_needed_is_given_back() {
+    let lane = lane(1, 8, LONG);
+    let blocks = usize::try_from(Settings::default().memory_kib).unwrap();
+    let plain = Plain::new("correct horse battery".to_owned()).unwrap();
+    let dear = "$argon2id$v=19$m=32768,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    assert!(matches!(lane.verify(dear, &plain).await.unwrap(), Verdict::Differs));
+    assert_eq!(lane.run(|memory| memory.capacity()).await.unwrap(), blocks);
+}

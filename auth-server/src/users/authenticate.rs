@@ -1,0 +1,127 @@
+//! Checking a name and a password, with one answer for every refusal.
+
+use shared::db::DbError;
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
+
+use super::service::Users;
+use super::{Email, User, store};
+use crate::passwords::{HashError, Hashed, LaneError, Plain, Verdict};
+
+/// No stored address is longer, whoever wrote it; what is longer is not looked up.
+const LONGEST_ADDRESS: usize = 1024;
+
+/// Why nobody was logged in.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// The one refusal; to the client all reasons are the same, in words, in status and in time.
+    #[error("the login was refused: {0}")]
+    Refused(Refusal),
+    /// The password lane gave no answer; [`LaneError::Busy`] is worth a retry.
+    #[error(transparent)]
+    Lane(#[from] LaneError),
+    /// The database gave no answer.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// The reason of a refusal, for the log alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No user has this address.
+    #[error("unknown user")]
+    UnknownUser,
+    /// The password is another one.
+    #[error("wrong password")]
+    WrongPassword,
+    /// The password is right, but the user is disabled.
+    #[error("disabled user")]
+    Disabled,
+    /// The user has no password.
+    #[error("user without a password")]
+    NoPassword,
+    /// The stored hash cannot be checked; somebody must set a new password.
+    #[error("unusable password hash")]
+    BrokenHash,
+}
+
+impl Users {
+    /// Logs a user in by address and password, both exactly as they came.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::Refused`] alike for an unknown address, a wrong password and a disabled user, after the
+    /// same work; the others when there is no answer.
+    pub async fn authenticate(&self, username: &str, plain: &Plain) -> Result<User, AuthenticateError> {
+        let begun = Instant::now();
+        let result = self.check(username, plain).await;
+        if matches!(result, Err(AuthenticateError::Refused(_))) {
+            // A bcrypt hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
+            // cost; burning as much for everybody would be a lever for floods.
+            sleep_until(begun + self.lane().floor()).await;
+        }
+        result
+    }
+
+    /// Learns how long the dearest hash of the old application takes, so that the first refusals do not tell either.
+    /// For the start of a server; costs one hash, or none.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`] when there is no answer; logging in works all the same.
+    pub async fn warm_up(&self) -> Result<(), AuthenticateError> {
+        let dearest = store::find_dearest_bcrypt(&mut *self.acquire().await?).await?;
+        if let Some(stored) = dearest {
+            let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
+            self.lane().verify(&stored, &nobodys).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(&self, username: &str, plain: &Plain) -> Result<User, AuthenticateError> {
+        let refused = |reason| Err(AuthenticateError::Refused(reason));
+        // The connection is given back before the hashing.
+        let found = self.find_by_address(username).await?;
+        let Some(found) = found else {
+            self.lane().burn(plain).await?;
+            return refused(Refusal::UnknownUser);
+        };
+        let (user, Some(stored)) = (found.user, found.hashed_password) else {
+            self.lane().burn(plain).await?;
+            return refused(Refusal::NoPassword);
+        };
+        match self.lane().verify(&stored, plain).await? {
+            Verdict::Differs => refused(Refusal::WrongPassword),
+            Verdict::Unusable(reason) => {
+                tracing::error!(user.id = %user.sub, %reason, "stored password hash cannot be used: set a new password");
+                refused(Refusal::BrokenHash)
+            }
+            Verdict::Matches { .. } if !user.is_active() => refused(Refusal::Disabled),
+            Verdict::Matches { rehashed: None } => Ok(user),
+            Verdict::Matches { rehashed: Some(new) } => {
+                self.upgrade(user.sub, &stored, &new).await;
+                Ok(user)
+            }
+        }
+    }
+
+    pub(super) async fn find_by_address(&self, address: &str) -> Result<Option<store::Found>, DbError> {
+        if address.len() > LONGEST_ADDRESS || address.contains('\0') {
+            return Ok(None);
+        }
+        let canonical = address.parse::<Email>().ok();
+        let canonical = canonical.as_ref().map(Email::canonical);
+        let found = store::find_by_address(&mut *self.acquire().await?, address, canonical).await?;
+        // The old application may have changed an address without its canonical form: the old one is nobody's then.
+        Ok(found.filter(|found| {
+            let email = &found.user.email;
+            email == address || email.parse::<Email>().is_ok_and(|email| Some(email.canonical()) == canonical)
+        }))
+    }
+
+    /// Stores a better hash of the same password. The next login tries again where this fails.
+    async fn upgrade(&self, sub: Uuid, old: &str, new: &Hashed) {
+        let done = async { store::update_hash(&mut *self.acquire().await?, sub, old, new).await };
+        if let Err(error) = done.await {
+            tracing::warn!(user.id = %sub, %error, "password hash was not upgraded at login");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The walls of the house, held by reading the sources: SQL stands in stores alone, domain rooms know no HTTP, and the
+//! grants drive their state machines. A rule that a compiler could hold stands in the code instead (`mod store;` is
+//! private).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SERVICES: [&str; 2] = ["auth-server", "movies-api"];
+/// Rooms that speak HTTP; every other folder of a service is a domain room.
+const EDGE_ROOMS: [&str; 6] = ["oauth", "pages", "web", "cli", "app", "health"];
+
+struct Source {
+    /// Relative to the service's `src`.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The code without comments and without its inline tests.
+    fn code(&self) -> String {
+        let code = self.text.split("#[cfg(test)]").next().unwrap_or_default();
+        code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    }
+
+    fn is_store(&self) -> bool {
+        self.path.iter().any(|part| part == "store" || part == "store.rs")
+    }
+
+    fn room(&self) -> &str {
+        let first = self.path.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
+        first.trim_end_matches(".rs")
+    }
+}
+
+fn sources(service: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(service).join("src");
+    let mut found = Vec::new();
+    walk(&root, &root, &mut found);
+    assert!(found.len() > 10, "{service} has sources");
+    found
+}
+
+fn walk(root: &Path, folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(root, &path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push(Source { path: path.strip_prefix(root).unwrap().to_owned(), text });
+        }
+    }
+}
+
+fn source<'a>(sources: &'a [Source], path: &str) -> &'a Source {
+    sources.iter().find(|source| source.path == Path::new(path)).unwrap_or_else(|| panic!("{path} is gone"))
+}
+
+#[test]
+fn sql_stands_in_stores_alone() {
+    for service in SERVICES {
+        for source in sources(service).iter().filter(|source| !source.is_store()) {
+            for sign in ["sqlx::query", "query_as!", "query_scalar!", "QueryBuilder", "copy_in_raw", "copy_out_raw"] {
+                assert!(!source.code().contains(sign), "{service}/src/{}: {sign} outside a store", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn stores_are_private() {
+    for service in SERVICES {
+        for source in sources(service) {
+            for line in source.code().lines().map(str::trim).filter(|line| line.ends_with("mod store;")) {
+                assert_eq!(line, "mod store;", "{service}/src/{}", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn domain_rooms_know_no_http_and_no_state() {
+    let forbidden = ["axum::", "hyper::", "http::", "AppState", "crate::oauth", "crate::pages", "crate::web", "crate::app"];
+    let files = ["main", "lib", "state", "config", "routes"];
+    for source in sources("auth-server") {
+        let room = source.room();
+        if EDGE_ROOMS.contains(&room) || files.contains(&room) {
+            continue;
+        }
+        for word in forbidden {
+            assert!(!source.code().contains(word), "auth-server/src/{}: {word} in a domain room", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn the_services_do_not_know_each_other() {
+    for (service, other) in [("auth-server", "movies_api"), ("movies-api", "auth_server")] {
+        for source in sources(service) {
+            assert!(!source.code().contains(other), "{service}/src/{}", source.path.display());
+        }
+    }
+}
+
+#[test]
+fn only_auth_server_can_sign() {
+    let shared = sources("shared").into_iter().filter(|source| source.room() != "testing").collect();
+    for (name, sources) in [("shared", shared), ("movies-api", sources("movies-api"))] {
+        for source in sources {
+            for sign in ["EncodingKey", "KeyPair", "jsonwebtoken::encode", "private_key"] {
+                assert!(!source.code().contains(sign), "{name}/src/{}: {sign}", source.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn minting_happens_in_one_place() {
+    for source in sources("auth-server") {
+        let mints = source.code().contains("AccessClaims {");
+        assert!(!mints || source.path == Path::new("oauth/token/issue.rs"), "{}", source.path.display());
+    }
+}
+
+/// The grant is decided by the machine: the driver makes one, advances it from `Input::None`, and has an arm for each
+/// of its questions; the machine is made of oxide-auth's types.
+#[test]
+fn the_password_grant_drives_its_machine() {
+    let sources = sources("auth-server");
+    let machine = source(&sources, "oauth/token/machine/password.rs").code();
+    for part in ["oxide_auth::primitives", "pub enum Input", "pub enum Output", "fn advance(&mut self, input: Input)"] {
+        assert!(machine.contains(part), "the machine lacks {part}");
+    }
+    let outside = ["async ", ".await", "sqlx", "std::fs", "Utc::now", "Clock"];
+    assert!(outside.iter().all(|word| !machine.contains(word)), "the machine does no input or output");
+    let driver = source(&sources, "oauth/token/grants/password.rs").code();
+    let parts = ["PasswordGrant::new(", ".advance(Input::None)", ".advance(answer)", "Output::Authenticate", "Output::Bind",
+        "Output::Verify", "Output::Extend", "Output::Negotiate", "Output::Issue", "Output::Ok", "Output::Err"];
+    for part in parts {
+        assert!(driver.contains(part), "the driver lacks {part}");
+    }
+    let service = source(&sources, "oauth/token/service.rs").code();
+    assert!(service.contains("grants::password::exchange("), "the service asks the driver");
+}
+
+#[test]
+fn time_comes_from_the_clock() {
+    for service in ["auth-server", "movies-api", "shared"] {
+        for source in sources(service).iter().filter(|source| source.path != Path::new("clock.rs")) {
+            for call in ["Utc::now()", "SystemTime::now()"] {
+                assert!(!source.code().contains(call), "{service}/src/{}: {call}", source.path.display());
+            }
+        }
+    }
+}

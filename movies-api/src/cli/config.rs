@@ -1,9 +1,8 @@
 //! `movies-api config …`.
 
 use anyhow::Context as _;
-use comfy_table::Table;
 use shared::config::{Settings, Sources};
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, table};
 use shared::token::source::{KeySource, Keys, KeysOptions};
 
 use crate::config::Config;
@@ -45,8 +44,7 @@ fn show(settings: &Settings, output: OutputFormat) -> anyhow::Result<()> {
         let row = |(setting, value, origin): (shared::config::Setting, Option<String>, String)| serde_json::json!({ "name": setting.name, "value": value, "origin": origin });
         return Ok(print_json(&settings.show().map(row).collect::<Vec<_>>())?);
     }
-    let mut table = Table::new();
-    table.set_header(["setting", "value", "from"]);
+    let mut table = table(["setting", "value", "from"]);
     for (setting, value, origin) in settings.show() {
         table.add_row([setting.name.to_owned(), value.unwrap_or_default(), origin]);
     }

@@ -18,10 +18,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(sources: &Sources, arguments: Arguments) -> anyhow::Result<()> {
     let mut conn = database::connect(sources).await?;
     match export(&mut conn, BufWriter::new(stdout().lock()), arguments.format).await {
-        Ok(written) => {
-            tracing::info!(movies.count = written, "exported");
-            Ok(())
-        }
+        Ok(_) => Ok(()),
         // Whoever reads has seen enough, as `head` has.
         Err(error) if error.is_broken_pipe() => Ok(()),
         Err(error) => Err(error.into()),

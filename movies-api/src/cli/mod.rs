@@ -58,7 +58,8 @@ pub async fn run() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     };
-    telemetry::init();
+    // A command's own words are on stdout; of its log only what needs attention.
+    telemetry::init(if matches!(command, Command::Serve(_)) { tracing::Level::INFO } else { tracing::Level::WARN });
     let result = match command {
         Command::Serve(arguments) => serve::run(cli.config, arguments).await,
         Command::Import(arguments) => import::run(&sources(cli.config), arguments, cli.output).await,

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use shared::db::{Conn, DbError};
-use sqlx::Connection as _;
 
 use super::files::{Format, Writer};
 use super::store;
@@ -38,11 +37,9 @@ pub async fn export(conn: &mut Conn, to: impl Write, format: Format) -> Result<u
     let mut writer = Writer::open(to, format)?;
     let mut written = 0;
     let mut last = None;
-    // All pages see the table as it was at the first.
-    let mut transaction =
-        conn.begin_with("begin isolation level repeatable read, read only").await.map_err(DbError::from)?;
+    let mut snapshot = store::begin_snapshot(conn).await?;
     loop {
-        let movies = store::list_all(&mut transaction, last, PAGE).await?;
+        let movies = store::list_all(&mut snapshot, last, PAGE).await?;
         let Some(movie) = movies.last() else { break };
         last = Some(movie.movie_id);
         for movie in &movies {
@@ -50,7 +47,7 @@ pub async fn export(conn: &mut Conn, to: impl Write, format: Format) -> Result<u
             written += 1;
         }
     }
-    transaction.rollback().await.map_err(DbError::from)?;
+    snapshot.rollback().await.map_err(DbError::from)?;
     writer.finish()?;
     Ok(written)
 }

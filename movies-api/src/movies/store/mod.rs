@@ -6,6 +6,7 @@ pub(super) mod staging;
 
 use rust_decimal::Decimal;
 use shared::db::{Conn, DbError};
+use sqlx::{Connection as _, Postgres, Transaction};
 
 use super::cursor::Cursor;
 use super::model::Movie;
@@ -54,6 +55,11 @@ pub(super) async fn list_new(
     .fetch_all(conn)
     .await?;
     Ok(movies)
+}
+
+/// Begins a transaction whose statements all see the table as it was at the first of them.
+pub(super) async fn begin_snapshot(conn: &mut Conn) -> Result<Transaction<'_, Postgres>, DbError> {
+    Ok(conn.begin_with("begin isolation level repeatable read, read only").await?)
 }
 
 /// Films with keys above `after`, by key, at most `limit`.

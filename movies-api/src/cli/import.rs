@@ -1,0 +1,90 @@
+//! `movies-api import FILE`.
+
+use std::fs::File;
+use std::io::{Read, stdin};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use shared::config::Sources;
+use shared::output::{OutputFormat, print_json};
+
+use super::database;
+use crate::movies::files::{Format, Rows, Unknowns};
+use crate::movies::import::{ImportOptions, ImportReport, import};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The file: `.csv` with the header movie_id,title,released,rating, or `.jsonl`; `-` is stdin.
+    file: PathBuf,
+    /// How the file is written, where its name does not say.
+    #[arg(long)]
+    format: Option<Format>,
+    /// Import the good rows of a file that has bad ones.
+    #[arg(long)]
+    skip_bad: bool,
+    /// Say what would happen, and leave the database as it is.
+    #[arg(long)]
+    dry_run: bool,
+    /// Take an empty field (in JSON: null) of title, released or rating as unknown, instead of as an error.
+    #[arg(long)]
+    allow_unknown: bool,
+}
+
+pub(super) async fn run(sources: &Sources, arguments: Arguments, output: OutputFormat) -> anyhow::Result<()> {
+    let Arguments { file, format, skip_bad, dry_run, allow_unknown } = arguments;
+    let Some(format) = format.or_else(|| Format::of(&file)) else {
+        bail!("{}: is it CSV or JSON lines? Say --format csv or --format jsonl", file.display());
+    };
+    let (reader, progress) = open(&file)?;
+    let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
+    let rows = Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
+    let mut conn = database::connect(sources).await?;
+    let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
+    let result = import(&mut conn, rows, options).await;
+    progress.finish_and_clear();
+    let report = result.with_context(|| format!("{}: nothing was imported", file.display()))?;
+
+    print_faults(&file, &report);
+    match output {
+        OutputFormat::Json => print_json(&report)?,
+        OutputFormat::Table => println!("{}", summary(&report, options)),
+    }
+    if report.is_refused(options) {
+        bail!("{}: nothing was imported; mend the rows above, or import the others with --skip-bad", file.display());
+    }
+    Ok(())
+}
+
+/// The file and its progress bar, which is drawn on a terminal only.
+fn open(file: &Path) -> anyhow::Result<(Box<dyn Read>, ProgressBar)> {
+    if file == Path::new("-") {
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        return Ok((Box::new(stdin().lock()), spinner));
+    }
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let length = opened.metadata().map_or(0, |metadata| metadata.len());
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")?;
+    Ok((Box::new(opened), ProgressBar::new(length).with_style(style)))
+}
+
+fn print_faults(file: &Path, report: &ImportReport) {
+    for fault in &report.faults {
+        let field = fault.field.unwrap_or("the row");
+        eprintln!("{}:{}: {field} {}", file.display(), fault.line, fault.reason);
+    }
+    if report.more_faults > 0 {
+        eprintln!("{}: and {} more", file.display(), report.more_faults);
+    }
+}
+
+fn summary(report: &ImportReport, options: ImportOptions) -> String {
+    let ImportReport { rows, inserted, updated, unchanged, skipped, .. } = report;
+    if report.is_refused(options) {
+        return format!("{rows} rows read, {skipped} bad: nothing imported");
+    }
+    let would = if report.is_written { "" } else { " (dry run: nothing was written)" };
+    format!("{rows} rows read: {inserted} inserted, {updated} updated, {unchanged} unchanged, {skipped} skipped{would}")
+}

@@ -1,0 +1,137 @@
+//! Settings of this service, and its limits.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
+use shared::token::source::KeySource;
+use url::Url;
+
+/// Films on a page of `/movies/new` that does not say how many.
+pub const DEFAULT_PAGE: u16 = 100;
+/// Films on a page at most.
+pub const MAX_PAGE: u16 = 1000;
+/// Connections to the database that one process holds at most.
+pub const MAX_CONNECTIONS: u32 = 10;
+/// How long `/readyz` waits for the database.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the start waits for the database before it goes on without.
+pub const START_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The part of the variables' names that is this service's own: `MYAPI_MOVIES__…`.
+pub const SECTION: &str = "MOVIES";
+
+const BIND: &str = "MYAPI_MOVIES__BIND";
+const ISSUER: &str = "MYAPI_MOVIES__ISSUER";
+const AUDIENCE: &str = "MYAPI_MOVIES__AUDIENCE";
+const PUBLIC_KEY_FILE: &str = "MYAPI_MOVIES__PUBLIC_KEY_FILE";
+const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
+const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
+
+/// Every setting of this service.
+pub const SETTINGS: &[Setting] = &[
+    Setting::new(BIND, "127.0.0.1:8000", "address and port to listen on"),
+    Setting::new(
+        ISSUER,
+        "http://127.0.0.1:8001",
+        "the auth-server whose tokens are trusted, exactly as in their `iss`",
+    ),
+    Setting::new(AUDIENCE, "http://127.0.0.1:8000", "the name of this API, which tokens carry in their `aud`"),
+    Setting::optional(PUBLIC_KEY_FILE, "the auth-server's public key as a PEM file (one of three ways to give keys)"),
+    Setting::optional(JWKS_FILE, "the auth-server's public keys as a JWK Set file"),
+    Setting::optional(
+        JWKS_URL,
+        "where the auth-server publishes its keys, such as http://127.0.0.1:8001/.well-known/jwks.json",
+    ),
+    Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
+];
+
+/// What `serve` needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Environment and database.
+    pub common: CommonConfig,
+    /// Where to listen.
+    pub bind: SocketAddr,
+    /// The `iss` of tokens that are trusted.
+    pub issuer: String,
+    /// The `aud` that tokens have to carry.
+    pub audience: String,
+    /// Where the public keys come from.
+    pub keys: KeySource,
+}
+
+impl Config {
+    /// Reads and checks all settings; the [`Settings`] come along for their notices.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable and what would do.
+    pub fn load(sources: &Sources) -> Result<(Self, Settings), ConfigError> {
+        let settings = Settings::load(SECTION, SETTINGS, sources)?;
+        let common = CommonConfig::read(&settings, SECTION)?;
+        let environment = common.environment;
+        let config = Self {
+            bind: common.bind(&settings, BIND)?,
+            issuer: issuer(&settings, environment)?,
+            audience: absolute_uri(&settings, AUDIENCE)?.0,
+            keys: key_source(&settings, environment)?,
+            common,
+        };
+        Ok((config, settings))
+    }
+}
+
+/// RFC 8414 section 2: an issuer is an https URL without query and fragment. `http` will do on a developer's machine.
+fn issuer(settings: &Settings, environment: Environment) -> Result<String, ConfigError> {
+    let (text, url) = absolute_uri(settings, ISSUER)?;
+    require_https(settings, ISSUER, &url, environment)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(settings.refuse(ISSUER, &format!("is `{text}`, but an issuer has neither query nor fragment")));
+    }
+    Ok(text)
+}
+
+fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource, ConfigError> {
+    let pem: Option<PathBuf> = settings.find(PUBLIC_KEY_FILE)?;
+    let jwks: Option<PathBuf> = settings.find(JWKS_FILE)?;
+    let url: Option<Url> = settings.find(JWKS_URL)?;
+    match (pem, jwks, url) {
+        (Some(path), None, None) => Ok(KeySource::Pem(path)),
+        (None, Some(path), None) => Ok(KeySource::JwksFile(path)),
+        (None, None, Some(url)) => {
+            require_https(settings, JWKS_URL, &url, environment)?;
+            Ok(KeySource::JwksUrl(url))
+        }
+        (None, None, None) => Err(ConfigError::Missing {
+            name: format!("{PUBLIC_KEY_FILE}, {JWKS_FILE} or {JWKS_URL}"),
+            help: "without a public key of the auth-server no token can be checked".to_owned(),
+        }),
+        (Some(_), ..) => Err(settings.refuse(PUBLIC_KEY_FILE, "is not the only source of keys: keep one of the three")),
+        _ => Err(settings.refuse(JWKS_FILE, "is not the only source of keys: keep one of the three")),
+    }
+}
+
+fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {
+    let text: String = settings.get(name)?;
+    let url =
+        Url::parse(&text).map_err(|error| settings.refuse(name, &format!("is `{text}`, which is no URI: {error}")))?;
+    Ok((text, url))
+}
+
+fn require_https(settings: &Settings, name: &str, url: &Url, environment: Environment) -> Result<(), ConfigError> {
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => IpAddr::V4(ip).is_loopback(),
+        Some(url::Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if environment == Environment::Dev && is_loopback => Ok(()),
+        _ => {
+            Err(settings
+                .refuse(name, &format!("is `{url}`: it must be https (http only on loopback with MYAPI_ENV=dev)")))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Brings films from a file into the table, in one transaction.
+//!
+//! 1. Each row is checked; good ones are copied into a staging table, everything wrong is noted with line and field.
+//! 2. Keys that the file has twice are found in the staging table and noted, too.
+//! 3. If anything was noted, nothing is written, unless bad rows may be skipped.
+//! 4. One upsert inserts, updates, or leaves rows as they are.
+//! 5. The transaction is committed, or, in a dry run, rolled back.
+
+use std::io::Read;
+
+use serde::Serialize;
+use shared::db::{Conn, DbError};
+use sqlx::Connection as _;
+
+use super::files::{Fault, FileError, Row, Rows};
+use super::store::staging::{self, Merged, Staging};
+
+/// The most faults that are kept one by one; more are counted.
+pub const MAX_FAULTS: usize = 1000;
+
+/// What to do with the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImportOptions {
+    /// Import the good rows of a file that has bad ones.
+    pub skips_bad: bool,
+    /// Do everything, and take it back.
+    pub is_dry_run: bool,
+}
+
+/// What became of a file.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// False when nothing was written: a dry run, or bad rows that may not be skipped.
+    pub is_written: bool,
+    /// The rows of the file, without header and empty lines.
+    pub rows: u64,
+    /// Films that were not there.
+    pub inserted: u64,
+    /// Films that were there with another title, year or rating.
+    pub updated: u64,
+    /// Films that were there just so.
+    pub unchanged: u64,
+    /// Bad rows.
+    pub skipped: u64,
+    /// What is wrong with the bad rows, by line; the first [`MAX_FAULTS`] of it.
+    pub faults: Vec<Fault>,
+    /// How many more faults there are.
+    pub more_faults: u64,
+}
+
+impl ImportReport {
+    /// True when the file has bad rows and they were not to be skipped.
+    #[must_use]
+    pub const fn is_refused(&self, options: ImportOptions) -> bool {
+        self.skipped > 0 && !options.skips_bad
+    }
+
+    fn note(&mut self, faults: Vec<Fault>) {
+        for fault in faults {
+            if self.faults.len() < MAX_FAULTS { self.faults.push(fault) } else { self.more_faults += 1 }
+        }
+    }
+}
+
+/// Why an import came to no end. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file as a whole.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// Imports the rows of one file.
+///
+/// # Errors
+/// [`ImportError`] when the file cannot be read or the database fails; bad rows are no error but in the report.
+pub async fn import(
+    conn: &mut Conn,
+    rows: Rows<impl Read>,
+    options: ImportOptions,
+) -> Result<ImportReport, ImportError> {
+    let mut report = ImportReport::default();
+    let mut transaction = conn.begin().await.map_err(DbError::from)?;
+
+    let mut staging = Staging::open(&mut transaction).await?;
+    for row in rows {
+        report.rows += 1;
+        match row? {
+            Row::Film(line, movie) => staging.add(line, &movie).await?,
+            Row::Broken(faults) => {
+                report.skipped += 1;
+                report.note(faults);
+            }
+        }
+    }
+    staging.finish().await?;
+
+    let limit = i64::try_from(MAX_FAULTS).unwrap_or(i64::MAX);
+    let (repeated, listed) = staging::list_repeated(&mut transaction, limit).await?;
+    report.skipped += count(repeated);
+    report.more_faults += count(repeated).saturating_sub(listed.len() as u64);
+    report.note(listed.into_iter().map(Fault::from).collect());
+    report.faults.sort_by_key(|fault| fault.line);
+
+    if report.is_refused(options) {
+        transaction.rollback().await.map_err(DbError::from)?;
+        return Ok(report);
+    }
+    let Merged { inserted, updated, unchanged } = staging::merge(&mut transaction).await?;
+    (report.inserted, report.updated, report.unchanged) = (count(inserted), count(updated), count(unchanged));
+    if options.is_dry_run {
+        transaction.rollback().await.map_err(DbError::from)?;
+    } else {
+        transaction.commit().await.map_err(DbError::from)?;
+        report.is_written = true;
+    }
+    Ok(report)
+}
+
+impl From<staging::Repeated> for Fault {
+    fn from(repeated: staging::Repeated) -> Self {
+        let staging::Repeated { line, movie_id, first_line } = repeated;
+        let reason = format!("{movie_id} stands in line {first_line} already");
+        Self { line: count(line), field: Some("movie_id"), reason }
+    }
+}
+
+/// Counts and line numbers are never negative; Postgres has no type that says so.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

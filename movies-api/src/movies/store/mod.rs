@@ -1,0 +1,82 @@
+//! SQL over `myapi.movies`. Bulk loading is in [`staging`].
+//!
+//! A table adopted from the old application may have another integer type as its key: it is cast where it is read.
+
+pub(super) mod staging;
+
+use rust_decimal::Decimal;
+use shared::db::{Conn, DbError};
+use sqlx::{Connection as _, Postgres, Transaction};
+
+use super::cursor::Cursor;
+use super::model::Movie;
+
+/// The film with this key.
+pub(super) async fn find(conn: &mut Conn, movie_id: i64) -> Result<Option<Movie>, DbError> {
+    let movie = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where movie_id = $1::bigint
+        "#,
+        movie_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(movie)
+}
+
+/// Films of at least this year and rating that sort behind `after`, newest first, at most `limit`.
+pub(super) async fn list_new(
+    conn: &mut Conn,
+    year: i32,
+    rating: Decimal,
+    after: Cursor,
+    limit: i64,
+) -> Result<Vec<Movie>, DbError> {
+    let movies = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where released >= $1
+          and rating >= $2
+          and (released, movie_id) < ($3::integer, $4::bigint)
+        order by movies.released desc, movies.movie_id desc
+        limit $5
+        "#,
+        year,
+        rating,
+        after.released,
+        after.movie_id,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(movies)
+}
+
+/// Begins a transaction whose statements all see the table as it was at the first of them.
+pub(super) async fn begin_snapshot(conn: &mut Conn) -> Result<Transaction<'_, Postgres>, DbError> {
+    Ok(conn.begin_with("begin isolation level repeatable read, read only").await?)
+}
+
+/// Films with keys above `after`, by key, at most `limit`.
+pub(super) async fn list_all(conn: &mut Conn, after: Option<i64>, limit: i64) -> Result<Vec<Movie>, DbError> {
+    let movies = sqlx::query_as!(
+        Movie,
+        r#"
+        select movie_id::bigint as "movie_id!", title, released, rating
+        from myapi.movies
+        where $1::bigint is null or movie_id > $1::bigint
+        order by movies.movie_id
+        limit $2
+        "#,
+        after,
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(movies)
+}

@@ -1,0 +1,148 @@
+//! Bulk loading: a temporary table that lives as long as its transaction, filled by `copy`, merged by one upsert.
+//!
+//! The statements here are plain strings: a checked macro cannot know a table that is made at run time.
+
+use shared::db::{Conn, DbError};
+use sqlx::postgres::PgCopyIn;
+
+use crate::movies::model::Movie;
+
+/// How much is gathered before it goes to the server.
+const CHUNK: usize = 64 * 1024;
+
+/// A `copy` into the staging table that is under way. It has to end in [`Staging::finish`]; a dropped one makes the
+/// server refuse it, and with it the transaction.
+pub(in crate::movies) struct Staging<'c> {
+    copy: PgCopyIn<&'c mut Conn>,
+    buffer: Vec<u8>,
+}
+
+/// A film whose key stood in an earlier line already.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(in crate::movies) struct Repeated {
+    pub line: i64,
+    pub movie_id: i64,
+    pub first_line: i64,
+}
+
+/// What the upsert did.
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(in crate::movies) struct Merged {
+    pub inserted: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+}
+
+impl<'c> Staging<'c> {
+    /// Makes the staging table, which ends with the transaction, and begins to fill it.
+    pub(in crate::movies) async fn open(conn: &'c mut Conn) -> Result<Self, DbError> {
+        sqlx::query(
+            "create temporary table movies_staging (
+                 line bigint not null, movie_id bigint not null, title text, released integer, rating numeric(2, 1)
+             ) on commit drop",
+        )
+        .execute(&mut *conn)
+        .await?;
+        let copy = conn
+            .copy_in_raw("copy pg_temp.movies_staging (line, movie_id, title, released, rating) from stdin")
+            .await?;
+        Ok(Self { copy, buffer: Vec::with_capacity(CHUNK) })
+    }
+
+    /// Adds one film that stands in `line` of its file.
+    pub(in crate::movies) async fn add(&mut self, line: u64, movie: &Movie) -> Result<(), DbError> {
+        write_row(&mut self.buffer, line, movie);
+        if self.buffer.len() >= CHUNK {
+            self.copy.send(self.buffer.as_slice()).await?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Ends the copy.
+    pub(in crate::movies) async fn finish(mut self) -> Result<(), DbError> {
+        self.copy.send(self.buffer.as_slice()).await?;
+        self.copy.finish().await?;
+        Ok(())
+    }
+}
+
+/// Counts the lines whose key stood in an earlier line, and lists the first `limit` of them.
+pub(in crate::movies) async fn list_repeated(conn: &mut Conn, limit: i64) -> Result<(i64, Vec<Repeated>), DbError> {
+    // Without statistics the queries below would be planned for a table of a thousand rows.
+    sqlx::query("analyze pg_temp.movies_staging").execute(&mut *conn).await?;
+    let repeated: i64 = sqlx::query_scalar("select count(*) - count(distinct movie_id) from pg_temp.movies_staging")
+        .fetch_one(&mut *conn)
+        .await?;
+    if repeated == 0 {
+        return Ok((0, Vec::new()));
+    }
+    let listed = sqlx::query_as(
+        "select line, movie_id, first_line
+         from (
+             select line, movie_id, min(line) over (partition by movie_id) as first_line
+             from pg_temp.movies_staging
+         ) as staged
+         where line > first_line
+         order by line
+         limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    Ok((repeated, listed))
+}
+
+/// Brings the staged films into `myapi.movies`; of a repeated key the first line counts. Keys are locked in order, so
+/// that two imports at once wait for each other instead of ending in a deadlock.
+pub(in crate::movies) async fn merge(conn: &mut Conn) -> Result<Merged, DbError> {
+    let merged = sqlx::query_as(
+        "with staged as materialized (
+             select distinct on (movie_id) movie_id, title, released, rating
+             from pg_temp.movies_staging
+             order by movie_id, line
+         ),
+         upserted as (
+             insert into myapi.movies as movies (movie_id, title, released, rating)
+             select movie_id, title, released, rating from staged order by movie_id
+             on conflict (movie_id) do update
+                 set title = excluded.title, released = excluded.released, rating = excluded.rating
+                 where (movies.title, movies.released, movies.rating)
+                       is distinct from (excluded.title, excluded.released, excluded.rating)
+             -- xmax is 0 in a new row; one that stood there was locked by this statement first.
+             returning xmax = 0 as is_new
+         )
+         select count(*) filter (where is_new) as inserted,
+                count(*) filter (where not is_new) as updated,
+                (select count(*) from staged) - count(*) as unchanged
+         from upserted",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(merged)
+}
+
+/// One row in the text format of `copy`: tabs between fields, `\N` for null, a backslash before what means something.
+fn write_row(buffer: &mut Vec<u8>, line: u64, movie: &Movie) {
+    let Movie { movie_id, title, released, rating } = movie;
+    buffer.extend(format!("{line}\t{movie_id}\t").bytes());
+    match title {
+        Some(title) => title.bytes().for_each(|byte| match byte {
+            b'\\' => buffer.extend(b"\\\\"),
+            b'\t' => buffer.extend(b"\\t"),
+            b'\n' => buffer.extend(b"\\n"),
+            b'\r' => buffer.extend(b"\\r"),
+            _ => buffer.push(byte),
+        }),
+        None => buffer.extend(b"\\N"),
+    }
+    buffer.push(b'\t');
+    write_number(buffer, released.map(|year| year.to_string()));
+    buffer.push(b'\t');
+    write_number(buffer, rating.map(|rating| rating.to_string()));
+    buffer.push(b'\n');
+}
+
+fn write_number(buffer: &mut Vec<u8>, number: Option<String>) {
+    buffer.extend(number.as_deref().unwrap_or("\\N").bytes());
+}

@@ -1,0 +1,28 @@
+//! What handlers share; cloned for every request.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use shared::db::Pool;
+use shared::token::bearer::Gate;
+
+/// The parts that every room may use.
+#[derive(Clone)]
+pub struct AppState {
+    /// Connections to the database, made when first needed.
+    pub pool: Pool,
+    /// Checks bearer tokens; holds the public keys.
+    pub gate: Arc<Gate>,
+}
+
+impl FromRef<AppState> for Pool {
+    fn from_ref(state: &AppState) -> Self {
+        state.pool.clone()
+    }
+}
+
+impl FromRef<AppState> for Arc<Gate> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.gate)
+    }
+}

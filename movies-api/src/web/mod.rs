@@ -1,0 +1,3 @@
+//! HTTP plumbing that no room owns.
+
+pub mod query;

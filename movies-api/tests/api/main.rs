@@ -1,0 +1,16 @@
+//! The movies API, through its router on a real Postgres: one database per test.
+//!
+//! Names begin with the id of the protocol checklist's row that they hold, where there is one.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod bearer;
+mod command_line;
+mod data_set;
+mod export;
+mod health;
+mod import;
+mod methods;
+mod new_movies;
+mod show_movie;
+mod support;

@@ -1,0 +1,142 @@
+//! One service with its own issuer, and answers as text.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use chrono::DateTime;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use movies_api::app;
+use movies_api::state::AppState;
+use serde_json::Value;
+use shared::clock::Clock;
+use shared::db::Pool;
+use shared::testing::{TestIssuer, TokenBuilder};
+use shared::token::bearer::Gate;
+use shared::token::keys::KeySet;
+use shared::token::source::Keys;
+use shared::token::verifier::Verifier;
+use sqlx::PgPool;
+use tower::ServiceExt as _;
+
+/// The service as `serve` builds it, with a clock that stands still.
+pub struct TestApp {
+    pub issuer: TestIssuer,
+    pub clock: Clock,
+    router: Router,
+}
+
+impl TestApp {
+    pub fn new(pool: PgPool) -> Self {
+        let issuer = TestIssuer::es256();
+        let keys = issuer.key_set();
+        Self::with_keys(pool, issuer, keys)
+    }
+
+    pub fn with_keys(pool: Pool, issuer: TestIssuer, set: KeySet) -> Self {
+        let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        let keys = Keys::fixed(set);
+        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
+        let gate = Arc::new(Gate::new(verifier, keys, "movies", clock.clone()));
+        Self { issuer, clock, router: app::router(AppState { pool, gate }, false) }
+    }
+
+    /// A good token in the making.
+    pub fn token(&self) -> TokenBuilder<'_> {
+        self.issuer.token(self.clock.now())
+    }
+
+    /// `GET` with a good token.
+    pub async fn get(&self, target: &str) -> Answer {
+        self.ask(Method::GET, target, Some(&format!("Bearer {}", self.token().mint()))).await
+    }
+
+    /// Any method, with this `Authorization` if any.
+    pub async fn ask(&self, method: Method, target: &str, authorization: Option<&str>) -> Answer {
+        let mut request = Request::builder().method(method).uri(target);
+        if let Some(value) = authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+}
+
+/// An answer whose `Display` is the whole of it, for snapshots.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The problem's stable code.
+    pub fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self}");
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Headers by name; the request id, which is another each time, is left out once it is known to be there.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        assert!(self.headers.contains_key("x-request-id"), "an answer without request id");
+        writeln!(f, "{}", self.status)?;
+        let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| *name != "x-request-id").collect();
+        headers.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in headers {
+            writeln!(f, "{name}: {}", value.to_str().unwrap())?;
+        }
+        write!(f, "\n{}", self.body)
+    }
+}
+
+/// A row of the table: key, title, year, rating.
+type Row<'a> = (i32, Option<&'a str>, Option<i32>, Option<&'a str>);
+
+/// Puts films into the table.
+pub async fn insert(pool: &PgPool, movies: &[Row<'_>]) {
+    for (movie_id, title, released, rating) in movies {
+        sqlx::query("insert into myapi.movies (movie_id, title, released, rating) values ($1, $2, $3, $4::numeric)")
+            .bind(movie_id)
+            .bind(title)
+            .bind(released)
+            .bind(rating)
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+}
+
+/// A few films that the tests of reading share.
+pub async fn insert_some(pool: &PgPool) {
+    insert(
+        pool,
+        &[
+            (1, Some("The Land Girls"), Some(1998), Some("6.1")),
+            (2, Some("Alien³"), Some(1992), Some("6.3")),
+            (3, Some("City of God"), Some(2003), Some("8.8")),
+            (4, Some("Ratatouille"), Some(2007), Some("8.0")),
+            (5, Some("Up"), Some(2009), Some("8.4")),
+            (6, None, None, None),
+        ],
+    )
+    .await;
+}

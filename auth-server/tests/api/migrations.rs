@@ -61,7 +61,7 @@ async fn check_adopted(pool: Pool, old: &'static str) {
     let before = hashes(&pool).await;
     assert!(before.iter().all(|hash| hash.starts_with("$2b$")), "bcrypt hashes are untouched");
 
-    let clashes = users::adopt_addresses(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    let clashes = users::adopt_addresses(&mut pool.acquire().await.unwrap()).await.unwrap();
     let listed: Vec<_> = clashes.iter().flat_map(|clash| clash.addresses.clone()).collect();
     assert_eq!(listed, ["Twin@x.com", "twin@x.com"]);
 

@@ -23,6 +23,8 @@ pub enum Command {
     Up(Up),
     /// Run the whole test suite on a private Postgres (or on DATABASE_URL, when that is set)
     Test(Test),
+    /// Write the query cache `.sqlx` that a build without a database compiles against
+    QueryCache(QueryCache),
     /// Run a program and stop it when standard input ends
     #[command(name = "__guard", hide = true)]
     Guard(Guard),
@@ -57,6 +59,14 @@ pub struct Test {
     /// Passed to the test runner (cargo nextest run, or cargo test without nextest); doctests run only without any
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
+}
+
+/// `cargo xtask query-cache`.
+#[derive(Debug, Args)]
+pub struct QueryCache {
+    /// Change nothing; exit code 1 when the cache is not what the sources and migrations make
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `cargo xtask __guard`.

@@ -12,6 +12,7 @@ mod lock;
 mod postgres;
 mod process;
 mod progress;
+mod query_cache;
 mod random;
 mod test;
 mod up;
@@ -42,6 +43,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&options, &Interrupt::listen()?),
+        Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),
         Command::Exec(options) => process::tie::run(&options),
     }

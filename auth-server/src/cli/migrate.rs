@@ -1,6 +1,7 @@
 //! `auth-server migrate`.
 
 use anyhow::Context as _;
+use shared::db;
 use shared::output::{OutputFormat, print_json, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -28,7 +29,8 @@ enum MigrateCommand {
 impl Migrate {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
         let options = context.config.direct_database.clone().application_name("auth-server migrate");
-        let mut conn = options.connect().await.context("cannot reach the database")?;
+        let place = db::place(&options);
+        let mut conn = options.connect().await.with_context(|| format!("cannot reach the database {place}"))?;
         match self.command {
             Some(MigrateCommand::Status) => status(&mut conn, context).await?,
             None => migrate(&mut conn, self.roles, context).await?,

@@ -48,7 +48,7 @@ impl Serve {
             issuer = state.config.issuer.as_str(),
             audience = state.config.audience,
             environment = ?state.config.common.environment,
-            database = database_name(&state.config),
+            database = db::place(&state.config.common.database.options),
             version = env!("CARGO_PKG_VERSION"),
             "auth-server listens"
         );
@@ -60,24 +60,19 @@ impl Serve {
     }
 }
 
-fn database_name(config: &AuthConfig) -> String {
-    let options = &config.common.database.options;
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
-}
-
 /// A database that is still starting is waited for; one with another schema is a clear refusal.
 async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
+    let database = &config.common.database;
     let state = loop {
-        match schema_state(&config.common.database.options).await {
+        match schema_state(&database.options).await {
             Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {
-                tracing::warn!(%error, database = database_name(config), "waiting for the database");
+                tracing::warn!(%error, database = db::place(&database.options), "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             answer => {
                 break answer.with_context(|| {
-                    let variable = &config.common.database.variable;
-                    format!("cannot use the database {} (set by {variable})", database_name(config))
+                    format!("cannot use the database {} (set by {})", db::place(&database.options), database.variable)
                 })?;
             }
         }

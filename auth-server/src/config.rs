@@ -19,19 +19,43 @@ const SECTION: &str = "AUTH";
 /// Every setting with the prefix `MYAPI_AUTH__`.
 pub const SETTINGS: &[Setting] = &[
     Setting::new("MYAPI_AUTH__BIND", "127.0.0.1:8001", "address and port to listen on"),
-    Setting::new("MYAPI_AUTH__ISSUER", "http://127.0.0.1:8001", "URL that clients reach this server by; `iss` of every token"),
-    Setting::new("MYAPI_AUTH__AUDIENCE", "http://127.0.0.1:8000", "URI of the movies API; `aud` of tokens for clients that name no other"),
+    Setting::new(
+        "MYAPI_AUTH__ISSUER",
+        "http://127.0.0.1:8001",
+        "URL that clients reach this server by; `iss` of every token",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__AUDIENCE",
+        "http://127.0.0.1:8000",
+        "URI of the movies API; `aud` of tokens for clients that name no other",
+    ),
     Setting::secret("MYAPI_AUTH__DATABASE_URL", "Postgres URL of this service alone; wins over MYAPI_DATABASE__*"),
-    Setting::secret("MYAPI_AUTH__DIRECT_DATABASE_URL", "Postgres URL of a session on the primary, for migrations, where the other goes through a pooler"),
+    Setting::secret(
+        "MYAPI_AUTH__DIRECT_DATABASE_URL",
+        "Postgres URL of a session on the primary, for migrations, where the other goes through a pooler",
+    ),
     Setting::new("MYAPI_AUTH__DATABASE_CONNECTIONS", "10", "the most connections of the pool"),
-    Setting::secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY", "32 bytes in base64 that open the signing keys; `auth-server key new-secret` makes one"),
-    Setting::secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS", "earlier key encryption keys, newest first, separated by commas; they still open"),
+    Setting::secret(
+        "MYAPI_AUTH__KEY_ENCRYPTION_KEY",
+        "32 bytes in base64 that open the signing keys; `auth-server key new-secret` makes one",
+    ),
+    Setting::secret(
+        "MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS",
+        "earlier key encryption keys, newest first, separated by commas; they still open",
+    ),
     Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
-    Setting::optional("MYAPI_AUTH__CORS_ORIGINS", "origins whose pages may call /token, separated by commas; in dev the pair's own two"),
+    Setting::optional(
+        "MYAPI_AUTH__CORS_ORIGINS",
+        "origins whose pages may call /token, separated by commas; in dev the pair's own two",
+    ),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
     Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
-    Setting::new("MYAPI_AUTH__KEEP_BCRYPT", "false", "true keeps bcrypt hashes as they are, for running beside the old application"),
+    Setting::new(
+        "MYAPI_AUTH__KEEP_BCRYPT",
+        "false",
+        "true keeps bcrypt hashes as they are, for running beside the old application",
+    ),
     Setting::new("MYAPI_AUTH__PASSWORD_MEMORY_KIB", "19456", "Argon2id memory of one hash, in KiB"),
     Setting::new("MYAPI_AUTH__PASSWORD_ITERATIONS", "2", "Argon2id passes"),
     Setting::new("MYAPI_AUTH__PASSWORD_PARALLELISM", "1", "Argon2id lanes of one hash"),
@@ -185,7 +209,7 @@ impl AuthConfig {
 fn read_issuer(settings: &Settings, environment: Environment) -> Result<Issuer, ConfigError> {
     let issuer: Issuer = settings.get("MYAPI_AUTH__ISSUER")?;
     let is_loopback = issuer.url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
-    if !issuer.is_https() && !(environment == Environment::Dev && is_loopback) {
+    if !issuer.is_https() && (environment != Environment::Dev || !is_loopback) {
         let reason = format!("is `{}`, but http is only for MYAPI_ENV=dev on loopback: use https", issuer.text);
         return Err(settings.refuse("MYAPI_AUTH__ISSUER", &reason));
     }
@@ -196,7 +220,9 @@ fn read_audience(settings: &Settings) -> Result<String, ConfigError> {
     let audience: String = settings.get("MYAPI_AUTH__AUDIENCE")?;
     match Url::parse(&audience) {
         Ok(url) if url.fragment().is_none() => Ok(audience),
-        _ => Err(settings.refuse("MYAPI_AUTH__AUDIENCE", "is not an absolute URI without fragment (RFC 8707 section 2)")),
+        _ => {
+            Err(settings.refuse("MYAPI_AUTH__AUDIENCE", "is not an absolute URI without fragment (RFC 8707 section 2)"))
+        }
     }
 }
 
@@ -227,7 +253,9 @@ fn read_direct_database(settings: &Settings, common: &CommonConfig) -> Result<Pg
     const NAME: &str = "MYAPI_AUTH__DIRECT_DATABASE_URL";
     match settings.find_secret(NAME)? {
         None => Ok(common.database.options.clone()),
-        Some(url) => db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(NAME, &error.to_string())),
+        Some(url) => {
+            db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(NAME, &error.to_string()))
+        }
     }
 }
 

@@ -24,15 +24,15 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Serialises `migrate` runs of any version of either binary on one database.
 const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
 
-/// Why the database gave no answer.
+/// Why the database gave no answer. Its text holds the reason; it has no source, which would say it again.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// Not now: no connection, shutting down, read-only, out of resources, cancelled. Worth a retry by the client.
     #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(sqlx::Error),
     /// A defect: wrong SQL, a broken row, a violated constraint that no one expected.
     #[error("the database failed: {0}")]
-    Other(#[source] sqlx::Error),
+    Other(sqlx::Error),
 }
 
 impl DbError {

@@ -9,11 +9,7 @@ use crate::process::StopSignal;
 
 /// Developer commands of this workspace.
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -61,11 +57,7 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Test {
     /// Passed to the test runner (cargo nextest run, or cargo test without nextest); doctests run only without any
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
 }
 
@@ -139,13 +131,8 @@ mod tests {
 
     #[test]
     fn test_arguments_reach_the_runner_with_and_without_dashes() {
-        for line in [
-            vec!["xtask", "test", "--", "-p", "shared"],
-            vec!["xtask", "test", "-p", "shared"],
-        ] {
-            let Command::Test(test) = Cli::parse_from(line).command else {
-                unreachable!()
-            };
+        for line in [vec!["xtask", "test", "--", "-p", "shared"], vec!["xtask", "test", "-p", "shared"]] {
+            let Command::Test(test) = Cli::parse_from(line).command else { unreachable!() };
             assert_eq!(test.args, ["-p", "shared"]);
         }
     }

@@ -42,7 +42,8 @@ async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Contex
     let audience = register_movies(context).await?;
     let clashing = users::adopt_addresses(conn).await?;
     if context.output == OutputFormat::Json {
-        let report = serde_json::json!({ "migrated": done, "registered_audience": audience, "clashing_emails": clashing });
+        let report =
+            serde_json::json!({ "migrated": done, "registered_audience": audience, "clashing_emails": clashing });
         return Ok(print_json(&report)?);
     }
     match done.applied {

@@ -1,6 +1,13 @@
 //! auth-server from outside: through its router, on a real Postgres, one database a test. One file for each endpoint or
 //! grant; ids in names are those of the protocol checklist.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod app;
 mod health;
 mod keys;

@@ -75,7 +75,12 @@ async fn p04_only_the_exact_password_works(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn p05_any_characters_in_either_composition(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let passwords = ["🔐 pässwörter dürfen das 🔐", "كلمة السر الطويلة جدا جدا", "e\u{301}e\u{301}e\u{301} combining marks", &"ü".repeat(128)];
+    let passwords = [
+        "🔐 pässwörter dürfen das 🔐",
+        "كلمة السر الطويلة جدا جدا",
+        "e\u{301}e\u{301}e\u{301} combining marks",
+        &"ü".repeat(128),
+    ];
     for (number, password) in passwords.iter().enumerate() {
         let email = format!("p05-{number}@example.com");
         app.create_user(&email, password).await;

@@ -350,7 +350,10 @@ async fn t25_a_client_named_like_a_user_stays_a_client(pool: Pool) {
         let secret = app.create_client(&app::client(&id, ClientKind::Confidential)).await.unwrap();
         for grant in grants(&app).await {
             let claims = app.token_basic(&id, &secret, &grant.with(&[])).await.claims();
-            assert_eq!((claims["client_id"].as_str(), claims["sub"].as_str()), (Some(&*id), Some(&*app.user.sub.to_string())));
+            assert_eq!(
+                (claims["client_id"].as_str(), claims["sub"].as_str()),
+                (Some(&*id), Some(&*app.user.sub.to_string()))
+            );
         }
     }
 }
@@ -359,7 +362,8 @@ async fn t25_a_client_named_like_a_user_stays_a_client(pool: Pool) {
 async fn t27_hostile_text_is_an_ordinary_error(pool: Pool) {
     let app = TestApp::new(pool).await;
     for grant in grants(&app).await {
-        let names = grant.texts.iter().copied().chain(["grant_type", "client_id", "client_secret", "scope", "resource"]);
+        let names =
+            grant.texts.iter().copied().chain(["grant_type", "client_id", "client_secret", "scope", "resource"]);
         for name in names {
             for text in ["' OR 1=1--", "'; SELECT pg_sleep(5)--", "\") or (\"1\"=\"1", "\u{202e}", "{{7*7}}", "%s%n"] {
                 let answer = app.token(&grant.with(&[("client_id", PUBLIC), (name, text)])).await;

@@ -1,5 +1,7 @@
 //! `create-user` and `user`, through the real binary.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 

@@ -54,15 +54,10 @@ pub fn start(
     server::wait_for_predecessor(&place.data, interrupt)?;
     if kept.is_none() {
         step.now("making a new cluster");
-        cluster::create(&binaries, account, &place, interrupt)
-            .context("cannot make a Postgres cluster")?;
+        cluster::create(&binaries, account, &place, interrupt).context("cannot make a Postgres cluster")?;
         step.now("starting");
     }
     let server = Server::start(&binaries, account, place, durability, interrupt)?;
-    step.done(&format!(
-        "{} ready, from {}",
-        binaries.version()?,
-        binaries.folder().display()
-    ));
+    step.done(&format!("{} ready, from {}", binaries.version()?, binaries.folder().display()));
     Ok(server)
 }

@@ -53,12 +53,7 @@ pub fn run(options: &Test, interrupt: &Interrupt) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn suite(
-    checkout: &Checkout,
-    options: &Test,
-    url: Option<&str>,
-    interrupt: &Interrupt,
-) -> Result<ExitCode> {
+fn suite(checkout: &Checkout, options: &Test, url: Option<&str>, interrupt: &Interrupt) -> Result<ExitCode> {
     let command = || {
         let mut cargo = checkout.cargo();
         if let Some(url) = url {
@@ -71,25 +66,14 @@ fn suite(
     runner.args(runner_args(has_nextest, &options.args));
     let status = guarded(&runner, Output::Inherit, interrupt)?.wait()?;
     // Arguments are the runner's and mean nothing to the doctests; cargo test has run them itself.
-    let doctests = if has_nextest && options.args.is_empty() {
-        doctests(command(), interrupt)?
-    } else {
-        0
-    };
-    Ok(ExitCode::from(if status.success() {
-        doctests
-    } else {
-        code(status)
-    }))
+    let doctests = if has_nextest && options.args.is_empty() { doctests(command(), interrupt)? } else { 0 };
+    Ok(ExitCode::from(if status.success() { doctests } else { code(status) }))
 }
 
 fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
     let extra: Vec<&OsStr> = extra.iter().map(AsRef::as_ref).collect();
-    let mut args: Vec<&OsStr> = if has_nextest {
-        vec!["nextest".as_ref(), "run".as_ref()]
-    } else {
-        vec!["test".as_ref()]
-    };
+    let mut args: Vec<&OsStr> =
+        if has_nextest { vec!["nextest".as_ref(), "run".as_ref()] } else { vec!["test".as_ref()] };
     let names_a_package = |arg: &&OsStr| {
         let bytes = arg.as_encoded_bytes();
         bytes.starts_with(b"-p") || bytes.starts_with(b"--package") || bytes == b"--workspace"
@@ -97,10 +81,7 @@ fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
     if !extra.iter().any(names_a_package) {
         args.push("--workspace".as_ref());
     }
-    if !extra
-        .iter()
-        .any(|arg| arg.as_encoded_bytes().ends_with(b"fail-fast"))
-    {
+    if !extra.iter().any(|arg| arg.as_encoded_bytes().ends_with(b"fail-fast")) {
         args.push("--no-fail-fast".as_ref());
     }
     args.extend(extra);
@@ -108,12 +89,8 @@ fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
 }
 
 fn has_nextest(mut cargo: Command) -> bool {
-    let answer = cargo
-        .args(["nextest", "--version"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let answer =
+        cargo.args(["nextest", "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     answer.is_ok_and(|status| status.success())
 }
 
@@ -123,9 +100,7 @@ fn doctests(mut cargo: Command, interrupt: &Interrupt) -> Result<u8> {
     let step = Step::start("Doctests", "running");
     cargo.args(["test", "--doc", "--workspace", "--no-fail-fast", "--quiet"]);
     let mut running = guarded(&cargo, Output::Pipe, interrupt)?;
-    let stdout = running
-        .take_stdout()
-        .context("the doctests have no output")?;
+    let stdout = running.take_stdout().context("the doctests have no output")?;
     let reader = thread::spawn(move || {
         let (mut stdout, mut bytes) = (stdout, Vec::new());
         let _ = stdout.read_to_end(&mut bytes);
@@ -145,31 +120,18 @@ fn doctests(mut cargo: Command, interrupt: &Interrupt) -> Result<u8> {
 
 /// The sum over `test result: ok. 3 passed; 0 failed; …` lines.
 fn passed(said: &str) -> u32 {
-    let results = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("test result: ok. "));
-    results
-        .filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok())
-        .sum()
+    let results = said.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    results.filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok()).sum()
 }
 
 fn guarded(command: &Command, output: Output, interrupt: &Interrupt) -> Result<Guarded> {
     // The group, because cargo does not pass a signal on to its compilers and test programs.
-    let watch = Watch {
-        signal: StopSignal::Int,
-        grace: RUNNER_GRACE,
-        group: true,
-        ids: None,
-        remove: Vec::new(),
-    };
+    let watch = Watch { signal: StopSignal::Int, grace: RUNNER_GRACE, group: true, ids: None, remove: Vec::new() };
     Guarded::spawn(command, watch, output, interrupt)
 }
 
 fn code(status: ExitStatus) -> u8 {
-    status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(u8::MAX)
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
 /// A run holds the lock beside its cluster, so that the next one can tell a living run from what a power cut left.
@@ -180,11 +142,7 @@ fn lock_of(place: &Place) -> std::path::PathBuf {
 /// Removes the clusters of runs that are gone.
 fn remove_leftovers(home: &Path) -> Result<()> {
     let entries = fs::read_dir(home).with_context(|| format!("cannot read {}", home.display()))?;
-    for folder in entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-    {
+    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
         let lock = folder.join("lock");
         // Without a lock it is being made at this moment, or being removed by its guard.
         if !lock.exists() || matches!(lock::attempt(&lock), Ok(Attempt::HeldBy(_))) {
@@ -205,22 +163,13 @@ mod tests {
     #[test]
     fn everything_is_run_unless_a_package_is_named() {
         let none: [&str; 0] = [];
-        assert_eq!(
-            runner_args(true, &none),
-            ["nextest", "run", "--workspace", "--no-fail-fast"]
-        );
-        assert_eq!(
-            runner_args(false, &none),
-            ["test", "--workspace", "--no-fail-fast"]
-        );
+        assert_eq!(runner_args(true, &none), ["nextest", "run", "--workspace", "--no-fail-fast"]);
+        assert_eq!(runner_args(false, &none), ["test", "--workspace", "--no-fail-fast"]);
         assert_eq!(
             runner_args(true, &["-p", "shared", "clock"]),
             ["nextest", "run", "--no-fail-fast", "-p", "shared", "clock"]
         );
-        assert_eq!(
-            runner_args(true, &["--fail-fast"]),
-            ["nextest", "run", "--workspace", "--fail-fast"]
-        );
+        assert_eq!(runner_args(true, &["--fail-fast"]), ["nextest", "run", "--workspace", "--fail-fast"]);
     }
 
     #[test]

@@ -28,10 +28,11 @@ use crate::web::error::only;
 pub(crate) fn router(state: &AppState) -> Router<AppState> {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: no cookie means anything here.
-    let cors = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-requested-with")]);
+    let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        HeaderName::from_static("x-requested-with"),
+    ]);
     let methods = post(handlers::token).fallback(|| async { only(&Method::POST) });
     Router::new().route(routes::TOKEN, methods).layer(cors)
 }

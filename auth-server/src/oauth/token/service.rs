@@ -24,11 +24,7 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
 }
 
 /// A request that names no client is the default client's, for the grants of the application that this one replaces.
-async fn authenticate(
-    state: &AppState,
-    request: TokenRequest<'_>,
-    grant: GrantType,
-) -> Result<Client, TokenError> {
+async fn authenticate(state: &AppState, request: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
     let presented = match request.presented()? {
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,

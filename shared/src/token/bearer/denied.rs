@@ -61,7 +61,7 @@ impl Denied {
         match self.reason {
             Reason::Missing => Problem::new(StatusCode::UNAUTHORIZED, "token_missing", "A bearer token is required"),
             Reason::Malformed => {
-                Problem::new(StatusCode::BAD_REQUEST, "request_malformed", "The credentials are malformed")
+                Problem::new(StatusCode::BAD_REQUEST, "request_malformed", "The request is malformed")
                     .detail("The request must carry exactly one well-formed bearer token, in the Authorization header.")
             }
             Reason::Invalid => {

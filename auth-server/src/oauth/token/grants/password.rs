@@ -45,11 +45,15 @@ pub(in crate::oauth::token) async fn exchange(
                 Input::Verified { owner_id }
             }
             Output::Extend => Input::Extended { extensions: Extensions::new() },
-            Output::Negotiate { scope, .. } => Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? },
+            Output::Negotiate { scope, .. } => {
+                Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
+            }
             Output::Issue { grant } => Input::Issued(sign(state, client, &owner, grant, now)?),
-            Output::Ok { token, scope } => return Ok(respond(token, scope, now)?),
+            Output::Ok { token, scope } => return respond(token, scope, now),
             Output::Err(refusal) => return Err(refused(refusal)),
-            Output::Authenticate { .. } => return Err(TokenError::Machine("another client than the authenticated one")),
+            Output::Authenticate { .. } => {
+                return Err(TokenError::Machine("another client than the authenticated one"));
+            }
         };
         asked = machine.advance(answer);
     }

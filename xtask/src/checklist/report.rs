@@ -80,7 +80,8 @@ impl Report {
             };
             let _ = writeln!(text, "{}  {:1}  {:7}  {}{remark}", row.id, row.severity, state.as_str(), row.requirement);
         }
-        let sums: Vec<_> = State::ALL.iter().map(|state| format!("{} {}", state.as_str(), self.count(*state))).collect();
+        let sums: Vec<_> =
+            State::ALL.iter().map(|state| format!("{} {}", state.as_str(), self.count(*state))).collect();
         let _ = writeln!(text, "{}", sums.join(", "));
         text
     }
@@ -113,7 +114,9 @@ fn judge(row: &Row, test: Option<&String>) -> (State, Option<String>) {
     match (&row.plan, test) {
         (Plan::Test, Some(_)) => (State::Tested, None),
         (Plan::Test, None) => (State::Missing, Some(format!("{id} is missing: {}", row.requirement))),
-        (Plan::Part(_), None) => (State::Missing, Some(format!("{id} is tested in part, says the table, but no test carries it"))),
+        (Plan::Part(_), None) => {
+            (State::Missing, Some(format!("{id} is tested in part, says the table, but no test carries it")))
+        }
         (Plan::Part(_), Some(_)) => (State::Later, None),
         (Plan::Later(_), _) => (State::Later, stale("later")),
         (Plan::Waived(_), _) => (State::Waived, stale("waived")),
@@ -137,15 +140,33 @@ mod tests {
             (Plan::Test, vec!["T05", "T05"], "T05  H  tested   once (2 tests)\n", None),
             (Plan::Test, vec![], "T05  H  missing  once\n", Some("T05 is missing: once")),
             (Plan::Part(why()), vec!["T05"], "T05  H  later    once (with x; 1 so far)\n", None),
-            (Plan::Part(why()), vec![], "T05  H  missing  once (with x; 0 so far)\n", Some("T05 is tested in part, says the table, but no test carries it")),
+            (
+                Plan::Part(why()),
+                vec![],
+                "T05  H  missing  once (with x; 0 so far)\n",
+                Some("T05 is tested in part, says the table, but no test carries it"),
+            ),
             (Plan::Later(why()), vec![], "T05  H  later    once (with x)\n", None),
-            (Plan::Later(why()), vec!["T05"], "T05  H  later    once (with x)\n", Some("T05 is later in the table, but a.rs:1 x carries it")),
+            (
+                Plan::Later(why()),
+                vec!["T05"],
+                "T05  H  later    once (with x)\n",
+                Some("T05 is later in the table, but a.rs:1 x carries it"),
+            ),
             (Plan::Waived(why()), vec![], "T05  H  waived   once (with x)\n", None),
-            (Plan::Waived(why()), vec!["T05"], "T05  H  waived   once (with x)\n", Some("T05 is waived in the table, but a.rs:1 x carries it")),
+            (
+                Plan::Waived(why()),
+                vec!["T05"],
+                "T05  H  waived   once (with x)\n",
+                Some("T05 is waived in the table, but a.rs:1 x carries it"),
+            ),
         ] {
             let report = report(plan, &carried);
             assert!(report.to_text().starts_with(line), "{}", report.to_text());
-            assert_eq!(report.problems.iter().map(String::as_str).collect::<Vec<_>>(), problem.into_iter().collect::<Vec<_>>());
+            assert_eq!(
+                report.problems.iter().map(String::as_str).collect::<Vec<_>>(),
+                problem.into_iter().collect::<Vec<_>>()
+            );
         }
     }
 

@@ -163,7 +163,10 @@ async fn p02_p03_same_after_t07(pool: Pool) {}
 #[expect(clippy::unwrap_used, reason = \"x\")]
 pub async fn s20_roles() {}
 ";
-        assert_eq!(carried(source), ["T05 t05_once:3", "P02 p02_p03_same_after_t07:6", "P03 p02_p03_same_after_t07:6", "S20 s20_roles:10"]);
+        assert_eq!(
+            carried(source),
+            ["T05 t05_once:3", "P02 p02_p03_same_after_t07:6", "P03 p02_p03_same_after_t07:6", "S20 s20_roles:10"]
+        );
     }
 
     #[test]

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn rows_are_read_with_their_plan() {
-        let rows = parse(&format!("{HEADER}T05,H,,,once\nU02,H,part,own words are,\"a, b\"\nF01,,later,x,y\n")).unwrap();
+        let rows =
+            parse(&format!("{HEADER}T05,H,,,once\nU02,H,part,own words are,\"a, b\"\nF01,,later,x,y\n")).unwrap();
         let plans: Vec<_> = rows.iter().map(|row| &row.plan).collect();
         assert_eq!(plans, [&Plan::Test, &Plan::Part("own words are".to_owned()), &Plan::Later("x".to_owned())]);
         assert_eq!(rows[1].requirement, "a, b");

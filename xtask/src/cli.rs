@@ -25,6 +25,8 @@ pub enum Command {
     Test(Test),
     /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
     Checklist(Checklist),
+    /// Write the query cache `.sqlx` that a build without a database compiles against
+    QueryCache(QueryCache),
     /// Run a program and stop it when standard input ends
     #[command(name = "__guard", hide = true)]
     Guard(Guard),
@@ -77,6 +79,14 @@ pub enum Output {
     Table,
     /// One JSON document, for programs
     Json,
+}
+
+/// `cargo xtask query-cache`.
+#[derive(Debug, Args)]
+pub struct QueryCache {
+    /// Change nothing; exit code 1 when the cache is not what the sources and migrations make
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `cargo xtask __guard`.

@@ -14,6 +14,7 @@ mod lock;
 mod postgres;
 mod process;
 mod progress;
+mod query_cache;
 mod random;
 mod test;
 mod up;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(options) => up::run(&options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&options, &Interrupt::listen()?),
         Command::Checklist(options) => checklist::run(&options),
+        Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),
         Command::Exec(options) => process::tie::run(&options),
     }

@@ -116,6 +116,7 @@ async fn t05_a_repeated_parameter_is_refused(pool: Pool) {
 async fn t06_empty_is_absent_and_unknown_is_ignored(pool: Pool) {
     let app = TestApp::new(pool).await;
     for grant in grants(&app).await {
+        // Without its type it is no request of any grant; without another parameter it is an incomplete one.
         for (name, _) in &grant.parameters {
             good(&app, &grant, &[(name, "")]).await.assert_error(400, "invalid_request");
         }

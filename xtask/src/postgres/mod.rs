@@ -15,6 +15,7 @@ pub mod install;
 pub mod pid_file;
 pub mod place;
 pub mod server;
+pub mod throwaway;
 pub mod url;
 
 use anyhow::{Context, Result};

@@ -7,9 +7,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -18,11 +16,8 @@ use anyhow::{Context, Result};
 
 use crate::checkout::Checkout;
 use crate::cli::Test;
-use crate::folder;
 use crate::interrupt::Interrupt;
-use crate::lock::{self, Attempt};
-use crate::postgres::account::Account;
-use crate::postgres::{self, Durability, Place, SUPERUSER};
+use crate::postgres::throwaway;
 use crate::process::StopSignal;
 use crate::process::guarded::{Guarded, Output, Watch};
 use crate::progress::{Step, print, say};
@@ -41,16 +36,7 @@ pub fn run(options: &Test, interrupt: &Interrupt) -> Result<ExitCode> {
         say("    Database DATABASE_URL is set: the tests use that server");
         return suite(&checkout, options, None, interrupt);
     }
-    let account = Account::choose()?;
-    let home = checkout.scratch().join("test");
-    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    remove_leftovers(&home)?;
-    let place = Place::throwaway(Some(&home), &account)?;
-    let _alive = lock::attempt(&lock_of(&place))?;
-    let server = postgres::start(&checkout, &account, place, Durability::Throwaway, interrupt)?;
-    let code = suite(&checkout, options, Some(&server.url(SUPERUSER)), interrupt)?;
-    server.stop()?;
-    Ok(code)
+    throwaway::with_server(&checkout, interrupt, |url| suite(&checkout, options, Some(url), interrupt))
 }
 
 fn suite(checkout: &Checkout, options: &Test, url: Option<&str>, interrupt: &Interrupt) -> Result<ExitCode> {
@@ -132,28 +118,6 @@ fn guarded(command: &Command, output: Output, interrupt: &Interrupt) -> Result<G
 
 fn code(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
-}
-
-/// A run holds the lock beside its cluster, so that the next one can tell a living run from what a power cut left.
-fn lock_of(place: &Place) -> std::path::PathBuf {
-    place.data.with_file_name("lock")
-}
-
-/// Removes the clusters of runs that are gone.
-fn remove_leftovers(home: &Path) -> Result<()> {
-    let entries = fs::read_dir(home).with_context(|| format!("cannot read {}", home.display()))?;
-    for folder in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
-        let lock = folder.join("lock");
-        // Without a lock it is being made at this moment, or being removed by its guard.
-        if !lock.exists() || matches!(lock::attempt(&lock), Ok(Attempt::HeldBy(_))) {
-            continue;
-        }
-        let pid_file = postgres::pid_file::PidFile::find(&folder.join("data"));
-        if !pid_file.is_some_and(|file| postgres::server::is_postgres(file.pid)) {
-            folder::remove(&folder)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use crate::clients::ClientId;
 use crate::keys::{KekRing, KekRingError};
 use crate::passwords;
 
-const SECTION: &str = "AUTH";
+/// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
+pub const SECTION: &str = "AUTH";
 
 /// Every setting with the prefix `MYAPI_AUTH__`.
 pub const SETTINGS: &[Setting] = &[

@@ -17,24 +17,32 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 /// How soon a key that another replica or the command line made is known here.
 const KEY_RELOAD: Duration = Duration::from_secs(10);
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server serve
+  auth-server --config /etc/auth-server.toml serve --bind 127.0.0.1:9001
+
+SIGTERM and Ctrl-C stop it when the requests under way are answered.";
+
 /// Flags of `serve`.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Serve {
     /// Address and port to listen on, in place of MYAPI_AUTH__BIND
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = shared::cli::parse_address)]
     bind: Option<SocketAddr>,
 }
 
 impl Serve {
     pub(super) fn flags(&self) -> Vec<(String, String)> {
-        self.bind.iter().map(|bind| ("MYAPI_AUTH__BIND".to_owned(), bind.to_string())).collect()
+        self.bind.iter().map(|bind| (super::BIND.to_owned(), bind.to_string())).collect()
     }
 
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
         for notice in &context.config.notices {
             tracing::warn!("{notice}");
         }
-        let listener = serve::bind(context.config.bind, "MYAPI_AUTH__BIND").await?;
+        let listener = serve::bind(context.config.bind, super::BIND).await?;
         wait_for_schema(&context.pool).await?;
         let state = AppState::start(context.config.clone(), context.pool.clone(), context.clock.clone()).await?;
         warn_of_missing_rows(&state).await?;
@@ -48,7 +56,7 @@ impl Serve {
             audience = state.config.audience,
             environment = ?state.config.common.environment,
             database = database_name(&state.config),
-            version = env!("CARGO_PKG_VERSION"),
+            version = super::VERSION,
             "auth-server listens"
         );
         let stop = serve::stop_signal().context("cannot watch for signals")?;

@@ -35,6 +35,7 @@ pub const SETTINGS: &[Setting] = &[
         "Postgres URL of a session on the primary, for migrations, where the other goes through a pooler",
     ),
     Setting::new("MYAPI_AUTH__DATABASE_CONNECTIONS", "10", "the most connections of the pool"),
+    Setting::new("MYAPI_AUTH__DATABASE_PATIENCE", "30", "seconds that a start waits for the database; 0 to 3600"),
     Setting::secret(
         "MYAPI_AUTH__KEY_ENCRYPTION_KEY",
         "32 bytes in base64 that open the signing keys; `auth-server key new-secret` makes one",
@@ -43,6 +44,7 @@ pub const SETTINGS: &[Setting] = &[
         "MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS",
         "earlier key encryption keys, newest first, separated by commas; they still open",
     ),
+    Setting::new("MYAPI_AUTH__KEY_RELOAD", "10", "seconds until a key made elsewhere is used here; 1 to 3600"),
     Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
     Setting::optional(
         "MYAPI_AUTH__CORS_ORIGINS",
@@ -79,10 +81,14 @@ pub struct AuthConfig {
     pub direct_database: PgConnectOptions,
     /// The most connections of the pool.
     pub database_connections: u32,
+    /// How long a start waits for a database that does not answer.
+    pub database_patience: Duration,
     /// Opens the signing keys; not needed by every command.
     pub key_encryption_key: Option<SecretString>,
     /// Earlier key encryption keys, newest first.
     pub previous_key_encryption_keys: Vec<SecretString>,
+    /// How soon a key that another replica or the command line made is known here.
+    pub key_reload: Duration,
     /// Who a request without client counts as.
     pub default_client: Option<ClientId>,
     /// Origins whose pages may call `/token`.
@@ -176,8 +182,10 @@ impl AuthConfig {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
             direct_database: read_direct_database(settings, &common)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
+            database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
             previous_key_encryption_keys: read_previous_keys(settings)?,
+            key_reload: seconds(settings, "MYAPI_AUTH__KEY_RELOAD", 1, 3600)?,
             default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,

@@ -15,6 +15,7 @@ mod keys_import;
 mod metadata;
 mod migrations;
 mod password;
+mod readme;
 mod token;
 mod users;
 mod users_addresses;

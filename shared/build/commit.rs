@@ -1,4 +1,4 @@
-// Included by the services' build scripts: tells the compiler, as MYAPI_COMMIT, which commit is built.
+// Included by the services' build scripts: tells the compiler, as BUILD_COMMIT, which commit is built.
 //
 // The variable MYAPI_COMMIT wins, for builds without the repository (an image). Without either it is `unknown`. Only
 // what moves with the commit is watched, and only files that are there: a missing one would mean a build every time.
@@ -16,7 +16,7 @@ pub fn name_commit(root: &str) {
         let is_ours = git(root, &["rev-parse", "--show-prefix"])?.is_empty();
         git(root, &["rev-parse", "--short=12", "HEAD"]).filter(|_| is_ours)
     });
-    println!("cargo:rustc-env=MYAPI_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    println!("cargo:rustc-env=BUILD_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
 }
 
 /// HEAD says which branch, the branch's file which commit; a worktree has a HEAD of its own and shares the branches.

@@ -56,7 +56,7 @@ impl Serve {
             issuer = state.config.issuer.as_str(),
             audience = state.config.audience,
             environment = ?state.config.common.environment,
-            database = database_name(&state.config),
+            database = db::place(&state.config.common.database.options),
             version = super::VERSION,
             "auth-server listens"
         );
@@ -68,24 +68,22 @@ impl Serve {
     }
 }
 
-fn database_name(config: &AuthConfig) -> String {
-    let options = &config.common.database.options;
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
-}
-
 /// A database that is still starting is waited for; one with another schema is a clear refusal.
 async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
     let state = loop {
         match schema_state(&config.common.database.options).await {
             Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {
-                tracing::warn!(%error, database = database_name(config), "waiting for the database");
+                tracing::warn!(%error, database = db::place(&config.common.database.options), "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             answer => {
                 break answer.with_context(|| {
                     let variable = &config.common.database.variable;
-                    format!("cannot use the database {} (set by {variable})", database_name(config))
+                    format!(
+                        "cannot use the database {} (set by {variable})",
+                        db::place(&config.common.database.options)
+                    )
                 })?;
             }
         }

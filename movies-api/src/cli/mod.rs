@@ -20,7 +20,7 @@ use crate::config::{SECTION, SETTINGS};
 use crate::routes;
 
 /// The version and the commit that it was built from.
-pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MYAPI_COMMIT"), ")");
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
 /// The setting that says where the server listens.
 const BIND: &str = "MYAPI_MOVIES__BIND";
 

@@ -33,9 +33,18 @@ impl Completions {
     pub fn print(&self, mut command: clap::Command) -> io::Result<()> {
         let name = command.get_name().to_owned();
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, name, &mut script);
-        print_bytes(&script)
+        clap_complete::generate(self.shell, &mut command, &name, &mut script);
+        match self.shell {
+            Shell::Bash => print_bytes(mend_labels(&name, script).as_bytes()),
+            _ => print_bytes(&script),
+        }
     }
+}
+
+/// The script for bash writes the hyphen of a program's name in two ways, and then completes nothing behind the first
+/// command (clap issue 6421): write it in one. Once that is mended there, nothing is found here.
+fn mend_labels(name: &str, script: Vec<u8>) -> String {
+    String::from_utf8_lossy(&script).replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"))
 }
 
 /// Flags of `man`.

@@ -97,7 +97,8 @@ fn ask(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     };
     let mut stream = TcpStream::connect_timeout(&address, left()?).map_err(named)?;
     stream.set_write_timeout(Some(left()?))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").map_err(named)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(named)?;
     let mut answer = Vec::new();
     let mut chunk = [0; 1024];
     while answer.len() < MAX_ANSWER {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::process::StopSignal;
 
@@ -23,6 +23,8 @@ pub enum Command {
     Up(Up),
     /// Run the whole test suite on a private Postgres (or on DATABASE_URL, when that is set)
     Test(Test),
+    /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
+    Checklist(Checklist),
     /// Write the query cache `.sqlx` that a build without a database compiles against
     QueryCache(QueryCache),
     /// Run a program and stop it when standard input ends
@@ -59,6 +61,24 @@ pub struct Test {
     /// Passed to the test runner (cargo nextest run, or cargo test without nextest); doctests run only without any
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
+}
+
+/// `cargo xtask checklist`.
+#[derive(Debug, Args)]
+pub struct Checklist {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line a row, for people
+    #[default]
+    Table,
+    /// One JSON document, for programs
+    Json,
 }
 
 /// `cargo xtask query-cache`.

@@ -1,7 +1,6 @@
 //! `auth-server migrate`.
 
 use anyhow::Context as _;
-use shared::db;
 use shared::output::{OutputFormat, print_json, print_line, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -10,8 +9,16 @@ use crate::resource_servers::{NewScope, ResourceServers};
 use crate::schema;
 use crate::users;
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server migrate --roles
+  auth-server migrate status --output json
+
+It may run any number of times, and several at once: one applies what is missing, all succeed.";
+
 /// Flags of `migrate`.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Migrate {
     #[command(subcommand)]
     command: Option<MigrateCommand>,
@@ -49,22 +56,22 @@ async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Contex
         return Ok(print_json(&report)?);
     }
     match done.applied {
-        0 => print_line("The schema is up to date.")?,
-        1 => print_line("Applied 1 migration.")?,
-        many => print_line(format_args!("Applied {many} migrations."))?,
+        0 => print_line(&"The schema is up to date.")?,
+        1 => print_line(&"Applied 1 migration.")?,
+        many => print_line(&format_args!("Applied {many} migrations."))?,
     }
     for role in &done.roles_made {
-        print_line(format_args!("Made role {role}."))?;
+        print_line(&format_args!("Made role {role}."))?;
     }
     if let Some(audience) = audience {
-        print_line(format_args!("Registered the movies API as resource server {audience}."))?;
+        print_line(&format_args!("Registered the movies API as resource server {audience}."))?;
     }
     if !clashing.is_empty() {
         print_line(
-            "These addresses differ from another one only by case or form; they log in by their exact spelling:",
+            &"These addresses differ from another one only by case or form; they log in by their exact spelling:",
         )?;
         for clash in &clashing {
-            print_line(format_args!("  {}", clash.addresses.join("  ")))?;
+            print_line(&format_args!("  {}", clash.addresses.join("  ")))?;
         }
     }
     Ok(())
@@ -91,6 +98,5 @@ async fn status(conn: &mut shared::db::Conn, context: &Context) -> anyhow::Resul
         let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
         table.add_row([migration.version.to_string(), migration.description.clone(), applied]);
     }
-    print_line(&table)?;
-    Ok(())
+    Ok(print_line(&table)?)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
-use shared::token::source::KeySource;
+use shared::token::source::{KeySource, KeysOptions};
 use url::Url;
 
 /// Films on a page of `/movies/new` that does not say how many.
@@ -28,6 +28,7 @@ const AUDIENCE: &str = "MYAPI_MOVIES__AUDIENCE";
 const PUBLIC_KEY_FILE: &str = "MYAPI_MOVIES__PUBLIC_KEY_FILE";
 const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
 const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
+const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -43,6 +44,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting::optional(
         JWKS_URL,
         "where the auth-server publishes its keys, such as http://127.0.0.1:8001/.well-known/jwks.json",
+    ),
+    Setting::new(
+        JWKS_ALLOW_HTTP,
+        "false",
+        "true takes keys by plain http from other hosts too: only on a network that is the services' own",
     ),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
 ];
@@ -60,9 +66,17 @@ pub struct Config {
     pub audience: String,
     /// Where the public keys come from.
     pub keys: KeySource,
+    /// Whether keys may come by plain http from other hosts than this one.
+    pub allows_http_keys: bool,
 }
 
 impl Config {
+    /// How keys are fetched.
+    #[must_use]
+    pub fn key_options(&self) -> KeysOptions {
+        KeysOptions { allow_http: self.allows_http_keys, ..KeysOptions::default() }
+    }
+
     /// Reads and checks all settings; the [`Settings`] come along for their notices.
     ///
     /// # Errors
@@ -76,6 +90,7 @@ impl Config {
             issuer: issuer(&settings, environment)?,
             audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,
+            allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             common,
         };
         Ok((config, settings))
@@ -100,7 +115,9 @@ fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource
         (Some(path), None, None) => Ok(KeySource::Pem(path)),
         (None, Some(path), None) => Ok(KeySource::JwksFile(path)),
         (None, None, Some(url)) => {
-            require_https(settings, JWKS_URL, &url, environment)?;
+            if !settings.get::<bool>(JWKS_ALLOW_HTTP)? {
+                require_https(settings, JWKS_URL, &url, environment)?;
+            }
             Ok(KeySource::JwksUrl(url))
         }
         (None, None, None) => Err(ConfigError::Missing {

@@ -28,6 +28,9 @@ pub enum KeyCommand {
         /// What it signs with
         #[arg(long, default_value = "ES256", ignore_case = true, value_parser = algorithm_parser())]
         alg: Algorithm,
+        /// Do nothing where there is a key already
+        #[arg(long, conflicts_with = "activate")]
+        if_none: bool,
         /// Its name, and whether it signs at once.
         #[command(flatten)]
         options: NewKeyArgs,
@@ -105,7 +108,14 @@ pub async fn run(command: KeyCommand, context: &Context) -> anyhow::Result<()> {
     let now = context.clock.now();
     let pool = &context.pool;
     match command {
-        KeyCommand::Generate { alg, options } => {
+        KeyCommand::Generate { alg, if_none: true, options } => {
+            match keys::generate_first(pool, &keks(context)?, alg, &options.into(), now).await? {
+                Some(changed) => print_changed(&changed, context.output),
+                None if context.output == OutputFormat::Json => Ok(print_json(&json!({ "key": null }))?),
+                None => Ok(print_line("There is a signing key already.")?),
+            }
+        }
+        KeyCommand::Generate { alg, if_none: false, options } => {
             let changed = keys::generate(pool, &keks(context)?, alg, &options.into(), now).await?;
             print_changed(&changed, context.output)
         }
@@ -238,7 +248,7 @@ mod tests {
         #[case] activate: bool,
     ) {
         let cli = Cli::try_parse_from(["key"].into_iter().chain(line.split(' '))).unwrap();
-        let KeyCommand::Generate { alg, options } = cli.command else { unreachable!("{line}") };
+        let KeyCommand::Generate { alg, options, .. } = cli.command else { unreachable!("{line}") };
         assert_eq!((alg, options.kid.as_ref().map(KeyId::as_str), options.activate), (expected, kid, activate));
     }
 

@@ -77,7 +77,23 @@ pub async fn generate(
     options: &NewKey,
     now: DateTime<Utc>,
 ) -> Result<Changed, KeysError> {
-    add(pool, keks, PrivateKey::generate(algorithm)?, options, now).await
+    let added = add(pool, keks, PrivateKey::generate(algorithm)?, options, Condition::Always, now).await?;
+    added.ok_or_else(|| KeysError::Internal("no key was added".to_owned()))
+}
+
+/// Makes a key where there is none, for set-up scripts that run at every start; `None` where there is one. Of several
+/// at once one makes it.
+///
+/// # Errors
+/// Those of [`generate`].
+pub async fn generate_first(
+    pool: &Pool,
+    keks: &KekRing,
+    algorithm: Algorithm,
+    options: &NewKey,
+    now: DateTime<Utc>,
+) -> Result<Option<Changed>, KeysError> {
+    add(pool, keks, PrivateKey::generate(algorithm)?, options, Condition::NoKeyYet, now).await
 }
 
 /// Takes in the private key of a PEM text, as [`generate`] does with a new one.
@@ -91,7 +107,15 @@ pub async fn import(
     options: &NewKey,
     now: DateTime<Utc>,
 ) -> Result<Changed, KeysError> {
-    add(pool, keks, parse_pem(pem)?, options, now).await
+    let added = add(pool, keks, parse_pem(pem)?, options, Condition::Always, now).await?;
+    added.ok_or_else(|| KeysError::Internal("no key was added".to_owned()))
+}
+
+/// When a key is added; asked under the lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    NoKeyYet,
 }
 
 async fn add(
@@ -99,8 +123,9 @@ async fn add(
     keks: &KekRing,
     key: PrivateKey,
     options: &NewKey,
+    condition: Condition,
     now: DateTime<Utc>,
-) -> Result<Changed, KeysError> {
+) -> Result<Option<Changed>, KeysError> {
     let public = key.public(options.kid.as_ref())?;
     let sealed = seal(keks, public.kid(), key.algorithm(), &key.to_pkcs8()?)
         .map_err(|error| KeysError::Internal(error.to_string()))?;
@@ -108,6 +133,9 @@ async fn add(
 
     let mut tx = pool.begin().await?;
     store::lock(&mut tx).await?;
+    if condition == Condition::NoKeyYet && !store::list(&mut tx).await?.is_empty() {
+        return Ok(None);
+    }
     let retired_kid = if options.activate { store::retire_active(&mut tx, now).await? } else { None };
     let signs = options.activate || store::find_active(&mut tx).await?.is_none();
     let row = StoredKey {
@@ -123,7 +151,7 @@ async fn add(
         _ => error.into(),
     })?;
     tx.commit().await?;
-    Ok(Changed { key: row.into(), retired_kid })
+    Ok(Some(Changed { key: row.into(), retired_kid }))
 }
 
 /// All keys: active, next, retired, each in the order of their making.

@@ -39,6 +39,18 @@ fn kids(keys: &SigningKeys) -> Vec<String> {
     published(keys).iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
+/// What `key generate --if-none` does at every start of a deployment, by several at once.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn u05_a_first_key_is_made_once(pool: Pool) {
+    let keks = ring();
+    let options = NewKey { kid: None, activate: false };
+    let first = || keys::generate_first(&pool, &keks, Algorithm::Es256, &options, now());
+    let (one, two) = tokio::join!(first(), first());
+    let made = [one.unwrap(), two.unwrap(), first().await.unwrap()];
+    assert_eq!(made.iter().flatten().count(), 1);
+    assert_eq!(keys::list(&pool).await.unwrap().len(), 1);
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn t26_published_keys_are_asymmetric_and_strong(pool: Pool) {
     let keks = ring();

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use shared::cli::{ConfigCommand, print_good, print_settings};
 use shared::config::{Settings, Sources};
 use shared::output::OutputFormat;
-use shared::token::source::{KeySource, Keys, KeysOptions};
+use shared::token::source::{KeySource, Keys};
 
 use crate::config::{Config, SECTION, SETTINGS};
 
@@ -15,7 +15,7 @@ pub(super) async fn run(command: ConfigCommand, sources: &Sources, output: Outpu
         ConfigCommand::Check => {
             let (config, settings) = Config::load(sources)?;
             // Asks neither network nor database: a URL's keys may well not be there yet.
-            let keys = Keys::new(config.keys.clone(), KeysOptions::default())?;
+            let keys = Keys::new(config.keys.clone(), config.key_options())?;
             if !matches!(config.keys, KeySource::JwksUrl(_)) {
                 keys.load().await.context("no token can be checked")?;
             }

@@ -10,7 +10,7 @@ use shared::config::Sources;
 use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::Gate;
-use shared::token::source::{Keys, KeysOptions};
+use shared::token::source::Keys;
 use shared::token::verifier::Verifier;
 
 use super::{BIND, VERSION};
@@ -47,7 +47,7 @@ impl Serve {
         let stop = serve::stop_signal()?;
         let listener = serve::bind(config.bind, BIND).await?;
 
-        let keys = Keys::new(config.keys.clone(), KeysOptions::default())?;
+        let keys = Keys::new(config.keys.clone(), config.key_options())?;
         keys.load().await.context("no token can be checked")?;
         let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
         refuse_newer_schema(&pool).await?;

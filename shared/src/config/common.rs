@@ -13,6 +13,11 @@ use crate::db;
 /// Settings without a service's section.
 pub const COMMON: &[Setting] = &[
     Setting::new("MYAPI_ENV", "dev", "which database and how strict: dev (loopback only), stage or prod"),
+    Setting::new(
+        "MYAPI_DEV_BIND_ANY",
+        "false",
+        "true lets MYAPI_ENV=dev listen beyond loopback, for containers with a network of their own",
+    ),
     Setting::secret("MYAPI_DATABASE__DEV", "Postgres URL for MYAPI_ENV=dev"),
     Setting::secret("MYAPI_DATABASE__STAGE", "Postgres URL for MYAPI_ENV=stage"),
     Setting::secret("MYAPI_DATABASE__PROD", "Postgres URL for MYAPI_ENV=prod"),
@@ -82,16 +87,20 @@ impl CommonConfig {
         Ok(Self { environment, database: DatabaseConfig { options, variable: variable.to_owned() } })
     }
 
-    /// Reads an address to listen on; in `dev` it has to be loopback.
+    /// Reads an address to listen on; in `dev` it has to be loopback unless `MYAPI_DEV_BIND_ANY` is set.
     ///
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn bind(&self, settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
         let address = address(settings, name)?;
-        if self.environment == Environment::Dev && !address.ip().is_loopback() {
+        let is_bound = self.environment == Environment::Dev && !settings.get::<bool>("MYAPI_DEV_BIND_ANY")?;
+        if is_bound && !address.ip().is_loopback() {
             return Err(settings.refuse(
                 name,
-                &format!("is `{address}`, but MYAPI_ENV=dev listens on loopback only (127.0.0.1 or [::1])"),
+                &format!(
+                    "is `{address}`, but MYAPI_ENV=dev listens on loopback only (127.0.0.1 or [::1]) unless \
+                     MYAPI_DEV_BIND_ANY=true"
+                ),
             ));
         }
         Ok(address)

@@ -34,7 +34,7 @@ fn o09_settings_that_do_not_fit_refuse_to_start() {
         (
             Binary::bare().with("MYAPI_DATABASE__DEV", NOWHERE).with("MYAPI_AUTH__BIND", "0.0.0.0:0"),
             "MYAPI_AUTH__BIND (from environment) is `0.0.0.0:0`, but MYAPI_ENV=dev listens on loopback only \
-             (127.0.0.1 or [::1])",
+             (127.0.0.1 or [::1]) unless MYAPI_DEV_BIND_ANY=true",
         ),
         (
             Binary::bare().with("MYAPI_ENV", "production"),

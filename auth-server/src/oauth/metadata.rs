@@ -92,7 +92,7 @@ struct Rows {
     grants: Vec<GrantType>,
 }
 
-/// The rows behind the metadata, kept for [`ROWS_MAX_AGE`], and longer while the database does not answer.
+/// The rows behind the metadata, kept for `ROWS_MAX_AGE`, and longer while the database does not answer.
 #[derive(Clone, Default)]
 pub struct MetadataCache(Arc<tokio::sync::Mutex<Option<Arc<Rows>>>>);
 

@@ -2,10 +2,10 @@
 //!
 //! 1. [`crate::web::form`] reads the form strictly: a repeated parameter, a bad escape or a parameter in the address is
 //!    refused before anything else is looked at.
-//! 2. [`service`] authenticates the client and asks whether it may use this grant.
+//! 2. `service` authenticates the client and asks whether it may use this grant.
 //! 3. `grants/` has one file for each grant: a short async driver over a state machine that does no input or output
 //!    itself. The machines are oxide-auth's where it has one, else ours in `machine/`, by the same contract.
-//! 4. [`issue`] is the only place that mints.
+//! 4. `issue` is the only place that mints.
 //! 5. Every refusal leaves through [`super::error`].
 
 mod grants;

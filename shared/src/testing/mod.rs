@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, reason = "a fixture that fails must fail the test")]
 
+pub mod documented;
 mod issuer;
 mod key_server;
 

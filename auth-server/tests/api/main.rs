@@ -2,6 +2,7 @@
 //! grant; ids in names are those of the protocol checklist.
 
 mod app;
+mod docs;
 mod health;
 mod keys;
 mod keys_import;

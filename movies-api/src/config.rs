@@ -12,6 +12,8 @@ use url::Url;
 pub const DEFAULT_PAGE: u16 = 100;
 /// Films on a page at most.
 pub const MAX_PAGE: u16 = 1000;
+/// What a refusal says is protected (RFC 6750 section 3).
+pub const REALM: &str = "movies";
 /// Connections to the database that one process holds at most.
 pub const MAX_CONNECTIONS: u32 = 10;
 /// How long `/readyz` waits for the database.
@@ -28,6 +30,7 @@ const AUDIENCE: &str = "MYAPI_MOVIES__AUDIENCE";
 const PUBLIC_KEY_FILE: &str = "MYAPI_MOVIES__PUBLIC_KEY_FILE";
 const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
 const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
+const DOCS: &str = "MYAPI_MOVIES__DOCS";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -44,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
         JWKS_URL,
         "where the auth-server publishes its keys, such as http://127.0.0.1:8001/.well-known/jwks.json",
     ),
+    Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
 ];
 
@@ -60,6 +64,8 @@ pub struct Config {
     pub audience: String,
     /// Where the public keys come from.
     pub keys: KeySource,
+    /// Whether `/docs` and `/openapi.json` are there.
+    pub has_docs: bool,
 }
 
 impl Config {
@@ -76,6 +82,7 @@ impl Config {
             issuer: issuer(&settings, environment)?,
             audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,
+            has_docs: settings.get(DOCS)?,
             common,
         };
         Ok((config, settings))

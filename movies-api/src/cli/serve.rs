@@ -14,8 +14,8 @@ use shared::token::source::{Keys, KeysOptions};
 use shared::token::verifier::Verifier;
 
 use super::database::too_old;
-use crate::app;
-use crate::config::{Config, MAX_CONNECTIONS, START_TIMEOUT};
+use crate::app::{self, AppOptions};
+use crate::config::{Config, MAX_CONNECTIONS, REALM, START_TIMEOUT};
 use crate::state::AppState;
 
 #[derive(Debug, clap::Args)]
@@ -40,9 +40,14 @@ pub(super) async fn run(file: Option<PathBuf>, arguments: Arguments) -> anyhow::
     refuse_newer_schema(&pool).await?;
 
     let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set());
-    let gate = Arc::new(Gate::new(verifier, keys.clone(), "movies", Clock::system()));
+    let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
     let is_https = config.issuer.starts_with("https://");
-    let app = app::router(AppState { pool: pool.clone(), gate }, is_https);
+    let options = AppOptions {
+        is_https,
+        has_docs: config.has_docs,
+        token_url: format!("{}/token", config.issuer.trim_end_matches('/')),
+    };
+    let app = app::router(AppState { pool: pool.clone(), gate }, options);
     let refreshing = tokio::spawn(keys.clone().keep_fresh());
 
     tracing::info!(

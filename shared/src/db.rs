@@ -24,15 +24,15 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Serialises `migrate` runs of any version of either binary on one database.
 const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
 
-/// Why the database gave no answer.
+/// Why the database gave no answer. Its text holds the reason; it has no source, which would say it again.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// Not now: no connection, shutting down, read-only, out of resources, cancelled. Worth a retry by the client.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    #[error("the database is unavailable: {}", reason(.0))]
+    Unavailable(sqlx::Error),
     /// A defect: wrong SQL, a broken row, a violated constraint that no one expected.
-    #[error("the database failed: {0}")]
-    Other(#[source] sqlx::Error),
+    #[error("the database failed: {}", reason(.0))]
+    Other(sqlx::Error),
 }
 
 impl DbError {
@@ -103,6 +103,12 @@ pub fn connect_options(dsn: &str) -> Result<PgConnectOptions, DsnError> {
     Ok(options)
 }
 
+/// Where a database is, for messages: host, port and name, never user or password.
+#[must_use]
+pub fn place(options: &PgConnectOptions) -> String {
+    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+}
+
 /// A pool that connects when first asked, so that a service starts while its database is down.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &str) -> Pool {
@@ -113,6 +119,25 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
         .test_before_acquire(false)
         .idle_timeout(Duration::from_secs(10 * 60))
         .connect_lazy_with(options.application_name(application_name))
+}
+
+/// `host:port/database`, for messages; never the user or the password.
+#[must_use]
+pub fn place(options: &PgConnectOptions) -> String {
+    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+}
+
+/// What went wrong in the server's own words, with its SQLSTATE. (sqlx adds the line of Postgres' C source.)
+#[must_use]
+pub fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+            format!("{}{code}", error.message())
+        }
+        sqlx::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// True when the database answers within `limit`; for `/readyz`.
@@ -133,6 +158,31 @@ pub enum SchemaState {
     Behind(usize),
     /// The database has migrations that this binary does not know: it is too old.
     Ahead(i64),
+}
+
+/// Why a binary does not work on a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Migrations are missing.
+    #[error("it lacks {0} migrations of this version: run `auth-server migrate` first")]
+    Behind(usize),
+    /// The binary is too old.
+    #[error("it has migration {0}, which this version does not know: it was migrated by a newer one; run that one")]
+    Ahead(i64),
+}
+
+impl SchemaState {
+    /// Ok for [`SchemaState::Current`] alone.
+    ///
+    /// # Errors
+    /// [`SchemaError`], which says what to do.
+    pub const fn check(self) -> Result<(), SchemaError> {
+        match self {
+            Self::Current => Ok(()),
+            Self::Behind(missing) => Err(SchemaError::Behind(missing)),
+            Self::Ahead(version) => Err(SchemaError::Ahead(version)),
+        }
+    }
 }
 
 /// Compares the applied migrations with this binary's.

@@ -22,41 +22,23 @@ impl Checkout {
     /// # Errors
     /// When cargo cannot be run or does not describe the workspace.
     pub fn find() -> Result<Self> {
-        let manifest_dir = match (
-            env::var("CARGO_PKG_NAME"),
-            env::var_os("CARGO_MANIFEST_DIR"),
-        ) {
+        let manifest_dir = match (env::var("CARGO_PKG_NAME"), env::var_os("CARGO_MANIFEST_DIR")) {
             (Ok(name), Some(dir)) if name == env!("CARGO_PKG_NAME") => PathBuf::from(dir),
             _ => PathBuf::from(env!("CARGO_MANIFEST_DIR")),
         };
-        let root = manifest_dir
-            .parent()
-            .context("xtask lies outside a workspace")?
-            .to_owned();
+        let root = manifest_dir.parent().context("xtask lies outside a workspace")?.to_owned();
         let output = cargo()
-            .args([
-                "metadata",
-                "--no-deps",
-                "--offline",
-                "--format-version",
-                "1",
-                "--manifest-path",
-            ])
+            .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
             .arg(root.join("Cargo.toml"))
             .stdin(Stdio::null())
             .output()
             .context("cannot run cargo")?;
         if !output.status.success() {
-            bail!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let metadata: serde_json::Value =
             serde_json::from_slice(&output.stdout).context("cannot read cargo metadata")?;
-        let target = metadata
-            .get("target_directory")
-            .and_then(|dir| dir.as_str());
+        let target = metadata.get("target_directory").and_then(|dir| dir.as_str());
         let target = PathBuf::from(target.context("cargo metadata names no target_directory")?);
         Ok(Self { root, target })
     }
@@ -79,13 +61,8 @@ impl Checkout {
 
     /// `path` as a person in the current folder would write it.
     pub fn shown(&self, path: &Path) -> String {
-        let relative = env::current_dir()
-            .ok()
-            .and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
-        relative
-            .unwrap_or_else(|| path.to_path_buf())
-            .display()
-            .to_string()
+        let relative = env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));
+        relative.unwrap_or_else(|| path.to_path_buf()).display().to_string()
     }
 }
 
@@ -95,9 +72,7 @@ fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     for (name, _) in env::vars_os() {
         let is_ours = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_")
-                || name.starts_with("CARGO_MANIFEST_")
-                || name.starts_with("CARGO_BIN_")
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_BIN_")
         });
         if is_ours {
             cargo.env_remove(name);

@@ -3,17 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::process::StopSignal;
 
 /// Developer commands of this workspace.
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    disable_help_subcommand = true
-)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -27,6 +23,10 @@ pub enum Command {
     Up(Up),
     /// Run the whole test suite on a private Postgres (or on DATABASE_URL, when that is set)
     Test(Test),
+    /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
+    Checklist(Checklist),
+    /// Write the query cache `.sqlx` that a build without a database compiles against
+    QueryCache(QueryCache),
     /// Run a program and stop it when standard input ends
     #[command(name = "__guard", hide = true)]
     Guard(Guard),
@@ -59,12 +59,34 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Test {
     /// Passed to the test runner (cargo nextest run, or cargo test without nextest); doctests run only without any
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "ARGS"
-    )]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
+}
+
+/// `cargo xtask checklist`.
+#[derive(Debug, Args)]
+pub struct Checklist {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line a row, for people
+    #[default]
+    Table,
+    /// One JSON document, for programs
+    Json,
+}
+
+/// `cargo xtask query-cache`.
+#[derive(Debug, Args)]
+pub struct QueryCache {
+    /// Change nothing; exit code 1 when the cache is not what the sources and migrations make
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// `cargo xtask __guard`.
@@ -119,13 +141,8 @@ mod tests {
 
     #[test]
     fn test_arguments_reach_the_runner_with_and_without_dashes() {
-        for line in [
-            vec!["xtask", "test", "--", "-p", "shared"],
-            vec!["xtask", "test", "-p", "shared"],
-        ] {
-            let Command::Test(test) = Cli::parse_from(line).command else {
-                unreachable!()
-            };
+        for line in [vec!["xtask", "test", "--", "-p", "shared"], vec!["xtask", "test", "-p", "shared"]] {
+            let Command::Test(test) = Cli::parse_from(line).command else { unreachable!() };
             assert_eq!(test.args, ["-p", "shared"]);
         }
     }

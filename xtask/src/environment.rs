@@ -20,18 +20,12 @@ impl Environment {
     /// When `.env` is there and cannot be read.
     pub fn read() -> Result<Self> {
         let dotenv = match dotenvy::from_path_iter(".env") {
-            Ok(lines) => lines
-                .collect::<Result<_, _>>()
-                .context("cannot read .env")?,
+            Ok(lines) => lines.collect::<Result<_, _>>().context("cannot read .env")?,
             Err(error) if error.not_found() => HashMap::new(),
             Err(error) => return Err(error).context("cannot read .env"),
         };
-        let process = env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        Ok(Self {
-            dotenv,
-            process: process.collect(),
-        })
+        let process = env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        Ok(Self { dotenv, process: process.collect() })
     }
 
     /// The value of `name`, if it is set to something.
@@ -42,13 +36,7 @@ impl Environment {
 
     #[cfg(test)]
     pub fn of(pairs: &[(&str, &str)]) -> Self {
-        let process = pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        Self {
-            process,
-            dotenv: HashMap::new(),
-        }
+        let process = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { process, dotenv: HashMap::new() }
     }
 }

@@ -27,13 +27,9 @@ pub fn create_private(parent: &Path, owner: Option<Ids>) -> Result<PathBuf> {
 /// When it exists or cannot be made.
 pub fn create_owned(folder: &Path, owner: Option<Ids>) -> Result<()> {
     let shown = folder.display();
-    DirBuilder::new()
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make the folder {shown}"))?;
+    DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("cannot make the folder {shown}"))?;
     if let Some(ids) = owner {
-        lchown(folder, Some(ids.uid), Some(ids.gid))
-            .with_context(|| format!("cannot give {shown} to its user"))?;
+        lchown(folder, Some(ids.uid), Some(ids.gid)).with_context(|| format!("cannot give {shown} to its user"))?;
     }
     Ok(())
 }
@@ -67,11 +63,7 @@ pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result
     // Under another name first: a run that dies here must not leave half a secret.
     let draft = path.with_extension("tmp");
     let _ = fs::remove_file(&draft);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     file.and_then(|mut file| writeln!(file, "{}", secret.trim()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&draft, path))
         .with_context(|| format!("cannot write {shown}"))?;
@@ -84,31 +76,23 @@ pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result
 /// When it cannot be made.
 pub fn create_log(path: &Path) -> Result<File> {
     let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
-    let file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(no_follow)
-        .open(path);
+    let file =
+        OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).custom_flags(no_follow).open(path);
     file.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Whether `ids` may enter `folder` and everything above it, going by the permission bits.
 pub fn is_reachable(folder: &Path, ids: Ids) -> bool {
-    folder
-        .ancestors()
-        .filter(|part| !part.as_os_str().is_empty())
-        .all(|part| {
-            fs::metadata(part).is_ok_and(|part| {
-                let bit = match (part.uid() == ids.uid, part.gid() == ids.gid) {
-                    (true, _) => 0o100,
-                    (false, true) => 0o010,
-                    (false, false) => 0o001,
-                };
-                part.mode() & bit != 0
-            })
+    folder.ancestors().filter(|part| !part.as_os_str().is_empty()).all(|part| {
+        fs::metadata(part).is_ok_and(|part| {
+            let bit = match (part.uid() == ids.uid, part.gid() == ids.gid) {
+                (true, _) => 0o100,
+                (false, true) => 0o010,
+                (false, false) => 0o001,
+            };
+            part.mode() & bit != 0
         })
+    })
 }
 
 #[cfg(test)]
@@ -116,10 +100,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    const STRANGER: Ids = Ids {
-        uid: 4_000_001,
-        gid: 4_000_001,
-    };
+    const STRANGER: Ids = Ids { uid: 4_000_001, gid: 4_000_001 };
 
     #[test]
     fn a_folder_under_a_private_one_is_out_of_reach() {
@@ -136,10 +117,7 @@ mod tests {
     fn a_secret_is_made_once_and_readable_by_its_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
-        assert_eq!(
-            kept_secret(&path, || Ok("one\n".to_owned())).unwrap(),
-            "one"
-        );
+        assert_eq!(kept_secret(&path, || Ok("one\n".to_owned())).unwrap(), "one");
         assert_eq!(kept_secret(&path, || Ok("two".to_owned())).unwrap(), "one");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }

@@ -24,8 +24,7 @@ impl Interrupt {
     pub fn listen() -> Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&flag))
-                .context("cannot listen for Ctrl-C")?;
+            signal_hook::flag::register(signal, Arc::clone(&flag)).context("cannot listen for Ctrl-C")?;
         }
         Ok(Self(flag))
     }
@@ -53,11 +52,7 @@ impl Interrupt {
     /// # Errors
     /// [`Interrupted`], when a stop was asked for.
     pub fn check(&self) -> Result<()> {
-        if self.is_raised() {
-            Err(Interrupted.into())
-        } else {
-            Ok(())
-        }
+        if self.is_raised() { Err(Interrupted.into()) } else { Ok(()) }
     }
 }
 

@@ -27,19 +27,13 @@ pub enum Attempt {
 /// When the file cannot be made, locked or written.
 pub fn attempt(path: &Path) -> Result<Attempt> {
     let shown = path.display();
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(path);
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
     let mut file = file.with_context(|| format!("cannot open {shown}"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut text = String::new();
-            file.read_to_string(&mut text)
-                .with_context(|| format!("cannot read {shown}"))?;
+            file.read_to_string(&mut text).with_context(|| format!("cannot read {shown}"))?;
             return Ok(Attempt::HeldBy(text.trim().parse().ok()));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot lock {shown}")),
@@ -59,12 +53,8 @@ mod tests {
     fn the_second_is_told_who_holds_it_and_gets_it_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let Attempt::Locked(first) = attempt(&path).unwrap() else {
-            unreachable!()
-        };
-        let Attempt::HeldBy(holder) = attempt(&path).unwrap() else {
-            unreachable!()
-        };
+        let Attempt::Locked(first) = attempt(&path).unwrap() else { unreachable!() };
+        let Attempt::HeldBy(holder) = attempt(&path).unwrap() else { unreachable!() };
         assert_eq!(holder, Some(process::id()));
         drop(first);
         assert!(matches!(attempt(&path).unwrap(), Attempt::Locked(_)));

@@ -1,8 +1,10 @@
-//! Developer commands: `cargo xtask up` runs the pair, `cargo xtask test` runs the suite. Never shipped.
+//! Developer commands: `cargo xtask up` runs the pair, `cargo xtask test` runs the suite,
+//! `cargo xtask checklist` tells what it holds. Never shipped.
 //!
 //! It depends on no service crate and speaks to the two binaries through their command lines only, so that it builds
 //! in seconds and shows what an operator would type.
 
+mod checklist;
 mod checkout;
 mod cli;
 mod environment;
@@ -12,6 +14,7 @@ mod lock;
 mod postgres;
 mod process;
 mod progress;
+mod query_cache;
 mod random;
 mod test;
 mod up;
@@ -42,6 +45,8 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&options, &Interrupt::listen()?),
+        Command::Checklist(options) => checklist::run(&options),
+        Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),
         Command::Exec(options) => process::tie::run(&options),
     }

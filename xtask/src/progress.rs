@@ -27,18 +27,12 @@ pub struct Step {
 impl Step {
     /// Shows a spinner, where there is a terminal.
     pub fn start(name: &'static str, doing: &str) -> Self {
-        let mut bar = ProgressBar::new_spinner()
-            .with_prefix(name)
-            .with_message(doing.to_owned());
+        let mut bar = ProgressBar::new_spinner().with_prefix(name).with_message(doing.to_owned());
         if let Ok(style) = ProgressStyle::with_template("{prefix:>12} {spinner} {msg}") {
             bar = bar.with_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self {
-            bar,
-            name,
-            started: Instant::now(),
-        }
+        Self { bar, name, started: Instant::now() }
     }
 
     /// Changes what the spinner says.
@@ -49,11 +43,7 @@ impl Step {
     /// Replaces the spinner by a line that stays.
     pub fn done(self, what: &str) {
         self.bar.finish_and_clear();
-        say(&format!(
-            "{:>12} {what} ({:.1} s)",
-            self.name,
-            self.started.elapsed().as_secs_f32()
-        ));
+        say(&format!("{:>12} {what} ({:.1} s)", self.name, self.started.elapsed().as_secs_f32()));
     }
 }
 

@@ -15,14 +15,8 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 pub fn text(length: usize) -> Result<String> {
     let mut bytes = vec![0_u8; length];
     let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
-    source
-        .read_exact(&mut bytes)
-        .context("cannot read /dev/urandom")?;
-    Ok(bytes
-        .iter()
-        .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
-        .map(|&byte| char::from(byte))
-        .collect())
+    source.read_exact(&mut bytes).context("cannot read /dev/urandom")?;
+    Ok(bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32))).map(|&byte| char::from(byte)).collect())
 }
 
 /// A password of 120 random bits, in four groups so that it can be read out.
@@ -42,11 +36,7 @@ mod tests {
     fn a_password_has_120_bits_and_needs_no_quotes() {
         let one = password().unwrap();
         assert_eq!(one.len(), 27);
-        assert!(
-            one.chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
-            "{one}"
-        );
+        assert!(one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{one}");
         assert!(!one.starts_with('-'));
         assert_ne!(one, password().unwrap());
     }

@@ -30,12 +30,12 @@ fn up_fills_the_database_once_and_ctrl_c_stops_everything() {
     assert_eq!(
         sandbox.calls(),
         [
-            "auth-server migrate",
             "auth-server key new-secret",
+            "auth-server migrate",
             "auth-server key list --output json",
             "auth-server key generate",
             "auth-server client show demo --output json",
-            "auth-server client create demo --public --name Demo --grant password --scope movies:read --scope profile --scope email",
+            "auth-server client create demo --public --name Demo --grant password --scope movies:read --scope profile --scope email --default-scope movies:read",
             "auth-server user show demo@example.com --output json",
             "auth-server create-user --name Demo User --email demo@example.com --password-stdin",
             "movies-api import CHECKOUT/movies-api/data/movies.csv",
@@ -45,28 +45,16 @@ fn up_fills_the_database_once_and_ctrl_c_stops_everything() {
     );
     let home = sandbox.scratch().join("up");
     for secret in ["key-encryption-key", "demo-password"] {
-        assert_eq!(
-            fs::metadata(home.join(secret)).unwrap().mode() & 0o777,
-            0o600,
-            "{secret}"
-        );
+        assert_eq!(fs::metadata(home.join(secret)).unwrap().mode() & 0o777, 0o600, "{secret}");
     }
     let password = fs::read_to_string(home.join("demo-password")).unwrap();
-    assert!(
-        first.contains(&format!("password={}", password.trim())),
-        "{first}"
-    );
+    assert!(first.contains(&format!("password={}", password.trim())), "{first}");
     assert_eq!(sandbox.given_password(), password);
 
     let mut run = sandbox.up(&[]);
     assert_eq!(run.banner(), first, "the second run shows the same");
     assert_eq!(run.signal("TERM").code, Some(0));
-    assert!(
-        !sandbox
-            .calls()
-            .iter()
-            .any(|call| call.contains("new-secret") || call.contains("import"))
-    );
+    assert!(!sandbox.calls().iter().any(|call| call.contains("new-secret") || call.contains("import")));
     sandbox.assert_nothing_runs();
 
     let mut run = sandbox.up(&["--reset"]);
@@ -127,11 +115,7 @@ fn a_second_up_is_told_who_is_first_and_disturbs_nobody() {
     first.banner();
     let second = sandbox.up(&[]).end();
     assert_eq!(second.code, Some(1));
-    assert!(
-        second.stderr.contains(&format!("process {}", first.pid())),
-        "{}",
-        second.stderr
-    );
+    assert!(second.stderr.contains(&format!("process {}", first.pid())), "{}", second.stderr);
     assert_eq!(first.signal("INT").code, Some(0));
 }
 
@@ -159,11 +143,7 @@ fn a_taken_port_is_an_error_before_anything_is_built() {
     let _listener = TcpListener::bind(&sandbox.auth).unwrap();
     let end = sandbox.up(&[]).end();
     assert_eq!(end.code, Some(1));
-    assert!(
-        end.stderr.contains("is taken") && end.stderr.contains("MYAPI_AUTH__BIND"),
-        "{}",
-        end.stderr
-    );
+    assert!(end.stderr.contains("is taken") && end.stderr.contains("MYAPI_AUTH__BIND"), "{}", end.stderr);
     assert_eq!(sandbox.calls(), [""; 0]);
 }
 
@@ -173,17 +153,10 @@ fn a_service_that_ends_is_an_error_with_its_last_words() {
         return;
     }
     let sandbox = Sandbox::new("");
-    sandbox.stand_in(
-        "movies-api",
-        "[ $1 = serve ] && { echo no such luck >&2; exit 7; }; exit 0",
-    );
+    sandbox.stand_in("movies-api", "[ $1 = serve ] && { echo no such luck >&2; exit 7; }; exit 0");
     let end = sandbox.up(&[]).end();
     assert_eq!(end.code, Some(1));
-    assert!(
-        end.stderr.contains("movies-api ended") && end.stderr.contains("no such luck"),
-        "{}",
-        end.stderr
-    );
+    assert!(end.stderr.contains("movies-api ended") && end.stderr.contains("no such luck"), "{}", end.stderr);
     sandbox.assert_nothing_runs();
 }
 
@@ -193,11 +166,7 @@ fn a_database_of_ones_own_is_touched_only_after_yes() {
     let own = [("MYAPI_DATABASE__DEV", "postgres://me:s3cret@db.test/shop")];
     let end = sandbox.up_with(&[], &own).end();
     assert_eq!(end.code, Some(1));
-    assert!(
-        end.stderr.contains("shop on db.test") && end.stderr.contains("--yes"),
-        "{}",
-        end.stderr
-    );
+    assert!(end.stderr.contains("shop on db.test") && end.stderr.contains("--yes"), "{}", end.stderr);
     let reset = sandbox.up_with(&["--yes", "--reset"], &own).end();
     assert_eq!(reset.code, Some(1));
     assert_eq!(sandbox.calls(), [""; 0]);
@@ -208,29 +177,13 @@ fn a_database_of_ones_own_is_touched_only_after_yes() {
     let end = run.signal("INT");
     assert_eq!(end.code, Some(0), "{}", end.stderr);
     let calls = sandbox.calls();
-    assert!(
-        calls.contains(&"auth-server migrate".to_owned()),
-        "{calls:?}"
-    );
-    assert!(
-        !calls
-            .iter()
-            .any(|call| call.contains("demo") || call.contains("import")),
-        "{calls:?}"
-    );
+    assert!(calls.contains(&"auth-server migrate".to_owned()), "{calls:?}");
+    assert!(!calls.iter().any(|call| call.contains("demo") || call.contains("import")), "{calls:?}");
 
     let mut run = sandbox.up_with(&["--yes", "--demo"], &own);
     let banner = run.banner();
-    assert!(
-        banner.contains("curl") && !banner.contains("s3cret"),
-        "{banner}"
-    );
+    assert!(banner.contains("curl") && !banner.contains("s3cret"), "{banner}");
     assert!(!run.signal("INT").stderr.contains("s3cret"));
-    assert!(
-        sandbox
-            .calls()
-            .iter()
-            .any(|call| call.contains("create-user"))
-    );
+    assert!(sandbox.calls().iter().any(|call| call.contains("create-user")));
     sandbox.assert_nothing_runs();
 }

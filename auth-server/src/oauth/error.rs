@@ -156,7 +156,9 @@ impl From<&TokenError> for Answer {
             TokenError::Target => {
                 Self::new(Code::BAD_REQUEST, "invalid_target", "the resource is unknown or not one for this client")
             }
-            TokenError::Password(PlainError::TooLong) => Self::invalid_request("the password is longer than 4096 bytes"),
+            TokenError::Password(PlainError::TooLong) => {
+                Self::invalid_request("the password is longer than 4096 bytes")
+            }
             TokenError::Password(PlainError::Nul) => Self::invalid_request("a parameter holds a NUL character"),
             TokenError::User(users::AuthenticateError::Refused(_)) => {
                 Self::new(Code::BAD_REQUEST, "invalid_grant", "the user name or the password is wrong")
@@ -164,7 +166,9 @@ impl From<&TokenError> for Answer {
             TokenError::User(users::AuthenticateError::Lane(LaneError::Busy { retry_after })) => {
                 Self::later(retry_after.as_secs().max(1))
             }
-            TokenError::User(users::AuthenticateError::Lane(LaneError::Closed | LaneError::Panicked | LaneError::Hash(_))) => Self::failed(),
+            TokenError::User(users::AuthenticateError::Lane(
+                LaneError::Closed | LaneError::Panicked | LaneError::Hash(_),
+            )) => Self::failed(),
             TokenError::User(users::AuthenticateError::Database(error)) => Self::database(error),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),

@@ -86,7 +86,6 @@ async fn p11_a_full_queue_refuses_at_once_and_makes_room_for_the_living() {
 }
 
 #[tokio::test]
-#[expect(clippy::panic, reason = "the panic is what is tested")]
 async fn a_panic_costs_its_caller_the_answer_and_nobody_the_lane() {
     let lane = lane(1, 8, LONG);
     assert_eq!(lane.run(|_| -> () { panic!("for the test") }).await, Err(LaneError::Panicked));

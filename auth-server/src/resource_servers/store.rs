@@ -6,12 +6,7 @@ use shared::token::scope::ScopeSet;
 
 use super::model::{NewScope, ResourceServer};
 
-pub(super) async fn insert(
-    conn: &mut Conn,
-    audience: &str,
-    name: &str,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub(super) async fn insert(conn: &mut Conn, audience: &str, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
         "insert into myapi.resource_servers (audience, name, created_at) values ($1, $2, $3)",
         audience,

@@ -54,7 +54,8 @@ pub async fn migrate(conn: &mut Conn, with_roles: bool) -> Result<Migrated, DbEr
 /// # Errors
 /// [`DbError`].
 pub async fn status(conn: &mut Conn) -> Result<Vec<AppliedMigration>, DbError> {
-    let applied = if db::applied_migrations(conn).await?.is_empty() { Vec::new() } else { store::list_applied(conn).await? };
+    let applied =
+        if db::applied_migrations(conn).await?.is_empty() { Vec::new() } else { store::list_applied(conn).await? };
     let since = |version| applied.iter().find(|(applied, _)| *applied == version).map(|(_, since)| *since);
     Ok(MIGRATOR
         .iter()

@@ -19,8 +19,9 @@ pub(super) async fn apply_grants(conn: &mut Conn) -> Result<(), DbError> {
 }
 
 pub(super) async fn list_applied(conn: &mut Conn) -> Result<Vec<(i64, DateTime<Utc>)>, DbError> {
-    let rows = sqlx::query_as("select version, installed_on from myapi._sqlx_migrations where success order by version")
-        .fetch_all(conn)
-        .await?;
+    let rows =
+        sqlx::query_as("select version, installed_on from myapi._sqlx_migrations where success order by version")
+            .fetch_all(conn)
+            .await?;
     Ok(rows)
 }

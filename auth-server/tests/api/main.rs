@@ -1,7 +1,15 @@
 //! auth-server from outside: through its router, on a real Postgres, one database a test. One file for each endpoint or
 //! grant; ids in names are those of the protocol checklist.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod app;
+mod command_line;
 mod docs;
 mod health;
 mod keys;
@@ -9,6 +17,8 @@ mod keys_import;
 mod metadata;
 mod migrations;
 mod password;
+mod process;
+mod readme;
 mod token;
 mod users;
 mod users_addresses;

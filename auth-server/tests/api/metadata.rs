@@ -65,7 +65,8 @@ async fn m02_p01_what_is_listed_works_and_what_works_is_listed(pool: Pool) {
         assert_eq!(answer.json()["scope"], scope, "{}", answer.body);
     }
     for method in list("token_endpoint_auth_methods_supported") {
-        let posted = [login("email").to_vec(), vec![("client_id", CONFIDENTIAL), ("client_secret", &app.secret)]].concat();
+        let posted =
+            [login("email").to_vec(), vec![("client_id", CONFIDENTIAL), ("client_secret", &app.secret)]].concat();
         let public = [login("email").to_vec(), vec![("client_id", PUBLIC)]].concat();
         let answer = match method.as_str() {
             "client_secret_basic" => app.token_basic(CONFIDENTIAL, &app.secret, &login("email")).await,

@@ -32,7 +32,9 @@ async fn adopt(pool: &Pool, old: &'static str) {
     let mut conn = pool.acquire().await.unwrap();
     conn.execute(old).await.unwrap();
     let insert = "insert into myapi.users (name, email, hashed_password) values ($1, $2, $3)";
-    for (name, email) in [("John", "John@Domain.com"), ("Jane", "jane@x.com"), ("Twin", "Twin@x.com"), ("twin", "twin@x.com")] {
+    for (name, email) in
+        [("John", "John@Domain.com"), ("Jane", "jane@x.com"), ("Twin", "Twin@x.com"), ("twin", "twin@x.com")]
+    {
         sqlx::query(insert).bind(name).bind(email).bind(bcrypt_of_password()).execute(&mut *conn).await.unwrap();
     }
     conn.execute("insert into myapi.movies values (1, 'Dune', 2021, 8.0), (2, null, null, null)").await.unwrap();
@@ -59,7 +61,7 @@ async fn check_adopted(pool: Pool, old: &'static str) {
     let before = hashes(&pool).await;
     assert!(before.iter().all(|hash| hash.starts_with("$2b$")), "bcrypt hashes are untouched");
 
-    let clashes = users::adopt_addresses(&mut *pool.acquire().await.unwrap()).await.unwrap();
+    let clashes = users::adopt_addresses(&mut pool.acquire().await.unwrap()).await.unwrap();
     let listed: Vec<_> = clashes.iter().flat_map(|clash| clash.addresses.clone()).collect();
     assert_eq!(listed, ["Twin@x.com", "twin@x.com"]);
 

@@ -21,6 +21,20 @@ async fn a_password_buys_a_token(pool: Pool) {
     "#);
 }
 
+/// What clients of the application that this one replaces send.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_name_and_a_password_alone_are_the_default_clients_login(pool: Pool) {
+    let app = TestApp::new(pool).await;
+    let old = [("username", EMAIL), ("password", PASSWORD)];
+    assert_eq!(app.token(&old).await.claims()["client_id"], crate::app::PUBLIC);
+    let wrong = [("username", EMAIL), ("password", "wrong")];
+    app.token(&wrong).await.assert_error(400, "invalid_grant");
+    // T07: whoever names a client names the grant as well.
+    let named = [("client_id", crate::app::PUBLIC), ("username", EMAIL), ("password", PASSWORD)];
+    app.token(&named).await.assert_error(400, "invalid_request");
+    app.token(&[("username", EMAIL)]).await.assert_error(400, "invalid_request");
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn p02_every_refusal_of_a_login_is_the_same(pool: Pool) {
     let app = TestApp::new(pool).await;
@@ -75,7 +89,12 @@ async fn p04_only_the_exact_password_works(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn p05_any_characters_in_either_composition(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let passwords = ["🔐 pässwörter dürfen das 🔐", "كلمة السر الطويلة جدا جدا", "e\u{301}e\u{301}e\u{301} combining marks", &"ü".repeat(128)];
+    let passwords = [
+        "🔐 pässwörter dürfen das 🔐",
+        "كلمة السر الطويلة جدا جدا",
+        "e\u{301}e\u{301}e\u{301} combining marks",
+        &"ü".repeat(128),
+    ];
     for (number, password) in passwords.iter().enumerate() {
         let email = format!("p05-{number}@example.com");
         app.create_user(&email, password).await;

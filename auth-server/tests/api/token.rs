@@ -116,6 +116,7 @@ async fn t05_a_repeated_parameter_is_refused(pool: Pool) {
 async fn t06_empty_is_absent_and_unknown_is_ignored(pool: Pool) {
     let app = TestApp::new(pool).await;
     for grant in grants(&app).await {
+        // Without its type it is no request of any grant; without another parameter it is an incomplete one.
         for (name, _) in &grant.parameters {
             good(&app, &grant, &[(name, "")]).await.assert_error(400, "invalid_request");
         }
@@ -350,16 +351,21 @@ async fn t25_a_client_named_like_a_user_stays_a_client(pool: Pool) {
         let secret = app.create_client(&app::client(&id, ClientKind::Confidential)).await.unwrap();
         for grant in grants(&app).await {
             let claims = app.token_basic(&id, &secret, &grant.with(&[])).await.claims();
-            assert_eq!((claims["client_id"].as_str(), claims["sub"].as_str()), (Some(&*id), Some(&*app.user.sub.to_string())));
+            assert_eq!(
+                (claims["client_id"].as_str(), claims["sub"].as_str()),
+                (Some(&*id), Some(&*app.user.sub.to_string()))
+            );
         }
     }
 }
 
+// T21: whatever a field holds, `assert_error` looks at every character of the description.
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn t27_hostile_text_is_an_ordinary_error(pool: Pool) {
     let app = TestApp::new(pool).await;
     for grant in grants(&app).await {
-        let names = grant.texts.iter().copied().chain(["grant_type", "client_id", "client_secret", "scope", "resource"]);
+        let names =
+            grant.texts.iter().copied().chain(["grant_type", "client_id", "client_secret", "scope", "resource"]);
         for name in names {
             for text in ["' OR 1=1--", "'; SELECT pg_sleep(5)--", "\") or (\"1\"=\"1", "\u{202e}", "{{7*7}}", "%s%n"] {
                 let answer = app.token(&grant.with(&[("client_id", PUBLIC), (name, text)])).await;

@@ -1,5 +1,7 @@
 //! Making and changing users, through the service on a real Postgres.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use auth_server::passwords::{Leniency, Plain, PolicyError, Settings, Weakness};
 use auth_server::users::{AuthenticateError, NewUser, Refusal, User, UserError, UserRef, Users};
 use chrono::{DateTime, TimeDelta};

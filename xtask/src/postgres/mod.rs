@@ -15,6 +15,7 @@ pub mod install;
 pub mod pid_file;
 pub mod place;
 pub mod server;
+pub mod throwaway;
 pub mod url;
 
 use anyhow::{Context, Result};
@@ -54,15 +55,10 @@ pub fn start(
     server::wait_for_predecessor(&place.data, interrupt)?;
     if kept.is_none() {
         step.now("making a new cluster");
-        cluster::create(&binaries, account, &place, interrupt)
-            .context("cannot make a Postgres cluster")?;
+        cluster::create(&binaries, account, &place, interrupt).context("cannot make a Postgres cluster")?;
         step.now("starting");
     }
     let server = Server::start(&binaries, account, place, durability, interrupt)?;
-    step.done(&format!(
-        "{} ready, from {}",
-        binaries.version()?,
-        binaries.folder().display()
-    ));
+    step.done(&format!("{} ready, from {}", binaries.version()?, binaries.folder().display()));
     Ok(server)
 }

@@ -25,11 +25,7 @@ impl PidFile {
         let pid = lines.next()?.trim().parse().ok()?;
         let started = lines.nth(1)?.trim().to_owned();
         let is_ready = lines.nth(4).is_some_and(|status| status.trim() == "ready");
-        Some(Self {
-            pid,
-            started,
-            is_ready,
-        })
+        Some(Self { pid, started, is_ready })
     }
 
     /// Whether the two speak of one server.
@@ -47,29 +43,15 @@ mod tests {
     #[test]
     fn line_8_says_ready() {
         let file = PidFile::parse(READY).unwrap();
-        assert_eq!(
-            file,
-            PidFile {
-                pid: 4711,
-                started: "1732286400".to_owned(),
-                is_ready: true
-            }
-        );
-        assert!(
-            !PidFile::parse(&READY.replace("ready   ", "starting"))
-                .unwrap()
-                .is_ready
-        );
+        assert_eq!(file, PidFile { pid: 4711, started: "1732286400".to_owned(), is_ready: true });
+        assert!(!PidFile::parse(&READY.replace("ready   ", "starting")).unwrap().is_ready);
     }
 
     #[test]
     fn a_file_that_is_still_being_written_is_not_ready() {
         for lines in 3..8 {
             let text: Vec<&str> = READY.lines().take(lines).collect();
-            assert!(
-                !PidFile::parse(&text.join("\n")).unwrap().is_ready,
-                "{lines} lines"
-            );
+            assert!(!PidFile::parse(&text.join("\n")).unwrap().is_ready, "{lines} lines");
         }
         assert_eq!(PidFile::parse("4711\n"), None);
         assert_eq!(PidFile::parse("nonsense\n\n1\n"), None);

@@ -45,12 +45,7 @@ impl Place {
         let note = home.join(ELSEWHERE);
         let folder = match find_elsewhere(&note, account) {
             Some(folder) => folder,
-            None if account
-                .ids
-                .is_none_or(|ids| folder::is_reachable(home, ids)) =>
-            {
-                home.join("postgres")
-            }
+            None if account.ids.is_none_or(|ids| folder::is_reachable(home, ids)) => home.join("postgres"),
             None => {
                 let folder = folder::create_private(&temporary(true), account.ids)?;
                 fs::write(&note, folder.as_os_str().as_bytes())
@@ -67,11 +62,7 @@ impl Place {
     /// # Errors
     /// When a folder cannot be made.
     pub fn throwaway(home: Option<&Path>, account: &Account) -> Result<Self> {
-        let home = home.filter(|home| {
-            account
-                .ids
-                .is_none_or(|ids| folder::is_reachable(home, ids))
-        });
+        let home = home.filter(|home| account.ids.is_none_or(|ids| folder::is_reachable(home, ids)));
         let parent = home.map_or_else(|| temporary(false), Path::to_path_buf);
         Self::inside(folder::create_private(&parent, account.ids)?, account, true)
     }
@@ -106,21 +97,13 @@ impl Place {
             near
         } else {
             let parent = temporary(false);
-            let parent = if is_fit_for_socket(&parent.join("myapi-0123456789")) {
-                parent
-            } else {
-                PathBuf::from("/tmp")
-            };
+            let parent =
+                if is_fit_for_socket(&parent.join("myapi-0123456789")) { parent } else { PathBuf::from("/tmp") };
             let far = folder::create_private(&parent, account.ids)?;
             remove.push(far.clone());
             far
         };
-        Ok(Self {
-            data: folder.join("data"),
-            socket,
-            log: folder.join("postgres.log"),
-            remove,
-        })
+        Ok(Self { data: folder.join("data"), socket, log: folder.join("postgres.log"), remove })
     }
 }
 
@@ -135,11 +118,7 @@ impl Drop for Place {
 /// A folder that everybody may enter, one that survives a restart of the machine if `is_lasting`.
 fn temporary(is_lasting: bool) -> PathBuf {
     let lasting = Path::new("/var/tmp");
-    if is_lasting && lasting.is_dir() {
-        lasting.to_path_buf()
-    } else {
-        env::temp_dir()
-    }
+    if is_lasting && lasting.is_dir() { lasting.to_path_buf() } else { env::temp_dir() }
 }
 
 /// The remembered folder, if it is still what this program made: a real folder of the server's user or ours. Anybody
@@ -147,9 +126,7 @@ fn temporary(is_lasting: bool) -> PathBuf {
 fn find_elsewhere(note: &Path, account: &Account) -> Option<PathBuf> {
     let folder = PathBuf::from(fs::read_to_string(note).ok()?.trim_end());
     let found = fs::symlink_metadata(&folder).ok()?;
-    let owner = account
-        .ids
-        .map_or_else(|| geteuid().as_raw(), |ids| ids.uid);
+    let owner = account.ids.map_or_else(|| geteuid().as_raw(), |ids| ids.uid);
     (found.is_dir() && found.uid() == owner).then_some(folder)
 }
 
@@ -157,8 +134,7 @@ fn find_elsewhere(note: &Path, account: &Account) -> Option<PathBuf> {
 fn is_fit_for_socket(folder: &Path) -> bool {
     let bytes = folder.as_os_str().as_bytes();
     let file = format!("/.s.PGSQL.{PORT}");
-    bytes.len() + file.len() <= SOCKET_PATH_MAX
-        && !bytes.iter().any(|byte| b",\"'\\".contains(byte))
+    bytes.len() + file.len() <= SOCKET_PATH_MAX && !bytes.iter().any(|byte| b",\"'\\".contains(byte))
 }
 
 #[cfg(test)]
@@ -182,11 +158,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         let place = Place::kept(&deep, &Account { ids: None }).unwrap();
         assert!(place.data.starts_with(&deep));
-        assert!(
-            is_fit_for_socket(&place.socket),
-            "{}",
-            place.socket.display()
-        );
+        assert!(is_fit_for_socket(&place.socket), "{}", place.socket.display());
         assert_eq!(place.remove, std::slice::from_ref(&place.socket));
         let socket = place.socket.clone();
         drop(place);

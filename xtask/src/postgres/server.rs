@@ -39,12 +39,7 @@ impl Durability {
     fn settings(self) -> &'static [&'static str] {
         match self {
             Self::Kept => &["max_connections=100"],
-            Self::Throwaway => &[
-                "max_connections=200",
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-            ],
+            Self::Throwaway => &["max_connections=200", "fsync=off", "synchronous_commit=off", "full_page_writes=off"],
         }
     }
 }
@@ -83,17 +78,13 @@ impl Server {
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             // A file that was there before speaks of a dead server, whatever it says.
-            let now = PidFile::find(&place.data)
-                .filter(|now| before.as_ref().is_none_or(|before| !now.is_same(before)));
+            let now =
+                PidFile::find(&place.data).filter(|now| before.as_ref().is_none_or(|before| !now.is_same(before)));
             if now.is_some_and(|now| now.is_ready) {
                 return Ok(Self { guarded, place });
             }
             if guarded.find_exit()?.is_some() || Instant::now() > deadline {
-                bail!(
-                    "Postgres did not start. The end of {}:\n{}",
-                    place.log.display(),
-                    tail(&place.log, 15)
-                );
+                bail!("Postgres did not start. The end of {}:\n{}", place.log.display(), tail(&place.log, 15));
             }
             interrupt.pause()?;
         }
@@ -114,11 +105,7 @@ impl Server {
     pub fn check(&mut self) -> Result<()> {
         match self.guarded.find_exit()? {
             None => Ok(()),
-            Some(_) => bail!(
-                "Postgres ended. The end of {}:\n{}",
-                self.place.log.display(),
-                tail(&self.place.log, 15)
-            ),
+            Some(_) => bail!("Postgres ended. The end of {}:\n{}", self.place.log.display(), tail(&self.place.log, 15)),
         }
     }
 
@@ -136,19 +123,10 @@ fn command(binaries: &Binaries, place: &Place, durability: Durability) -> Comman
     command
         .arg("-D")
         .arg(&place.data)
-        .args([
-            "-p",
-            &url::PORT.to_string(),
-            "-c",
-            "listen_addresses=",
-            "-k",
-        ])
+        .args(["-p", &url::PORT.to_string(), "-c", "listen_addresses=", "-k"])
         .arg(&place.socket);
     // Its own files would otherwise be switched off the log that is shown when a start fails.
-    for setting in ["logging_collector=off"]
-        .iter()
-        .chain(durability.settings())
-    {
+    for setting in ["logging_collector=off"].iter().chain(durability.settings()) {
         command.args(["-c", setting]);
     }
     command
@@ -162,11 +140,7 @@ pub fn wait_for_predecessor(data: &Path, interrupt: &Interrupt) -> Result<()> {
     let deadline = Instant::now() + PREDECESSOR_PATIENCE;
     while let Some(file) = PidFile::find(data).filter(|file| is_postgres(file.pid)) {
         if Instant::now() > deadline {
-            bail!(
-                "another Postgres (process {}) runs on {}: stop it first",
-                file.pid,
-                data.display()
-            );
+            bail!("another Postgres (process {}) runs on {}: stop it first", file.pid, data.display());
         }
         interrupt.pause()?;
     }
@@ -190,21 +164,12 @@ pub fn is_postgres(pid: i32) -> bool {
     }
     // Where there is no /proc, a living process is taken for what it was.
     fs::read_to_string(format!("/proc/{pid}/comm"))
-        .map_or(!Path::new("/proc/self").exists(), |name| {
-            name.trim() == "postgres"
-        })
+        .map_or(!Path::new("/proc/self").exists(), |name| name.trim() == "postgres")
 }
 
 /// The last lines of a file.
 pub fn tail(path: &Path, count: usize) -> String {
-    let text = fs::read(path)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(count))
-        .copied()
-        .collect::<Vec<_>>()
-        .join("\n")
+    lines.iter().skip(lines.len().saturating_sub(count)).copied().collect::<Vec<_>>().join("\n")
 }

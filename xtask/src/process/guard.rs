@@ -9,9 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use super::{Ids, tie};
 use crate::cli::Guard;
@@ -36,10 +34,7 @@ pub fn run(options: &Guard) -> Result<ExitCode> {
     let (program, args) = options.program.split_first().context("no program")?;
     let mut command = Command::new(program);
     command.args(args);
-    let ids = options
-        .uid
-        .zip(options.gid)
-        .map(|(uid, gid)| Ids { uid, gid });
+    let ids = options.uid.zip(options.gid).map(|(uid, gid)| Ids { uid, gid });
     let mut command = tie::wrap(&command, options.signal, ids);
     // From this thread, which lives as long as the guard: the kernel's signal is about the thread.
     let mut child = command
@@ -54,10 +49,7 @@ pub fn run(options: &Guard) -> Result<ExitCode> {
     thread::spawn(move || read_orders(&reader));
     thread::spawn(move || {
         // Without reaping, so that the id stays the child's until the main thread is done sending signals to it.
-        let _ = waitid(
-            WaitId::Pid(pid),
-            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-        );
+        let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
         let _ = events.send(Event::Ended);
     });
     let status = watch(options, &mut child, &inbox).context("cannot wait for the program")?;
@@ -71,29 +63,17 @@ fn read_orders(events: &Sender<Event>) {
     let mut byte = [0_u8];
     let mut input = stdin().lock();
     while let Ok(1) = input.read(&mut byte) {
-        let order = if byte == [KILL] {
-            Event::Kill
-        } else {
-            Event::Stop
-        };
+        let order = if byte == [KILL] { Event::Kill } else { Event::Stop };
         let _ = events.send(order);
     }
     let _ = events.send(Event::Stop);
 }
 
-fn watch(
-    options: &Guard,
-    child: &mut Child,
-    inbox: &mpsc::Receiver<Event>,
-) -> std::io::Result<ExitStatus> {
+fn watch(options: &Guard, child: &mut Child, inbox: &mpsc::Receiver<Event>) -> std::io::Result<ExitStatus> {
     let pid = Pid::from_child(child);
     let send = |signal| {
         // It may have ended a moment ago; there is nobody to tell.
-        let _ = if options.group {
-            kill_process_group(pid, signal)
-        } else {
-            kill_process(pid, signal)
-        };
+        let _ = if options.group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
     };
     let mut kill_at: Option<Instant> = None;
     loop {
@@ -121,11 +101,6 @@ fn watch(
 
 /// As a shell would report it: 128 and the signal's number for a program that a signal ended.
 fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(
-        code.and_then(|code| u8::try_from(code).ok())
-            .unwrap_or(u8::MAX),
-    )
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }

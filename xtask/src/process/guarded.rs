@@ -59,20 +59,9 @@ impl Guarded {
     ///
     /// # Errors
     /// When the guard cannot be started. A program that cannot be started ends the guard with code 1.
-    pub fn spawn(
-        command: &Command,
-        watch: Watch,
-        output: Output,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
+    pub fn spawn(command: &Command, watch: Watch, output: Output, interrupt: &Interrupt) -> Result<Self> {
         let mut guard = Command::new(own_program()?);
-        guard.args([
-            "__guard",
-            "--signal",
-            watch.signal.name(),
-            "--grace",
-            &watch.grace.as_secs().to_string(),
-        ]);
+        guard.args(["__guard", "--signal", watch.signal.name(), "--grace", &watch.grace.as_secs().to_string()]);
         if watch.group {
             guard.arg("--group");
         }
@@ -82,10 +71,7 @@ impl Guarded {
         for folder in &watch.remove {
             guard.arg("--remove").arg(folder);
         }
-        guard
-            .arg("--")
-            .arg(command.get_program())
-            .args(command.get_args());
+        guard.arg("--").arg(command.get_program()).args(command.get_args());
         copy_surroundings(command, &mut guard);
         match output {
             Output::Inherit => {}
@@ -93,19 +79,12 @@ impl Guarded {
                 guard.stdout(Stdio::piped());
             }
             Output::File(file) => {
-                guard
-                    .stdout(file.try_clone().context("cannot share a log file")?)
-                    .stderr(file);
+                guard.stdout(file.try_clone().context("cannot share a log file")?).stderr(file);
             }
         }
         let guard = guard.stdin(Stdio::piped()).process_group(0).spawn();
-        let guard =
-            guard.with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        Ok(Self {
-            guard,
-            grace: watch.grace,
-            interrupt: interrupt.clone(),
-        })
+        let guard = guard.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Self { guard, grace: watch.grace, interrupt: interrupt.clone() })
     }
 
     /// The piped standard output, once.
@@ -170,9 +149,5 @@ impl Drop for Guarded {
 
 fn own_program() -> io::Result<PathBuf> {
     let link = Path::new(tie::SELF);
-    if link.exists() {
-        Ok(link.to_path_buf())
-    } else {
-        env::current_exe()
-    }
+    if link.exists() { Ok(link.to_path_buf()) } else { env::current_exe() }
 }

@@ -24,12 +24,7 @@ pub struct Finished {
 ///
 /// # Errors
 /// When it cannot be started, or somebody interrupts (it is then killed). An exit code other than 0 is not an error.
-pub fn run(
-    command: &Command,
-    ids: Option<Ids>,
-    input: &str,
-    interrupt: &Interrupt,
-) -> Result<Finished> {
+pub fn run(command: &Command, ids: Option<Ids>, input: &str, interrupt: &Interrupt) -> Result<Finished> {
     let shown = command.get_program().display().to_string();
     interrupt.check()?;
     let mut child = tie::wrap(command, StopSignal::Term, ids)
@@ -45,10 +40,7 @@ pub fn run(
         let _ = stdin.write_all(input.as_bytes());
     }
     let status = loop {
-        if let Some(status) = child
-            .try_wait()
-            .with_context(|| format!("cannot wait for {shown}"))?
-        {
+        if let Some(status) = child.try_wait().with_context(|| format!("cannot wait for {shown}"))? {
             break status;
         }
         if let Err(interrupted) = interrupt.pause() {
@@ -58,41 +50,19 @@ pub fn run(
         }
     };
     interrupt.check()?;
-    let text = |reader: Option<JoinHandle<String>>| {
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
-    };
-    Ok(Finished {
-        status,
-        stdout: text(stdout),
-        stderr: text(stderr),
-    })
+    let text = |reader: Option<JoinHandle<String>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    Ok(Finished { status, stdout: text(stdout), stderr: text(stderr) })
 }
 
 /// [`run`] for a command that has to succeed; answers its standard output.
 ///
 /// # Errors
 /// As [`run`], and when the exit code is not 0: then with what the command said.
-pub fn must(
-    command: &Command,
-    ids: Option<Ids>,
-    input: &str,
-    interrupt: &Interrupt,
-) -> Result<String> {
+pub fn must(command: &Command, ids: Option<Ids>, input: &str, interrupt: &Interrupt) -> Result<String> {
     let finished = run(command, ids, input, interrupt)?;
     if !finished.status.success() {
-        let said = if finished.stderr.trim().is_empty() {
-            &finished.stdout
-        } else {
-            &finished.stderr
-        };
-        bail!(
-            "`{}` failed ({}):\n{}",
-            line(command),
-            finished.status,
-            said.trim_end()
-        );
+        let said = if finished.stderr.trim().is_empty() { &finished.stdout } else { &finished.stderr };
+        bail!("`{}` failed ({}):\n{}", line(command), finished.status, said.trim_end());
     }
     Ok(finished.stdout)
 }
@@ -101,17 +71,9 @@ pub fn must(
 pub fn line(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
-    let words = std::iter::once(name)
-        .chain(command.get_args())
-        .map(|word| word.to_string_lossy());
+    let words = std::iter::once(name).chain(command.get_args()).map(|word| word.to_string_lossy());
     words
-        .map(|word| {
-            if word.contains(' ') {
-                format!("\"{word}\"")
-            } else {
-                word.into_owned()
-            }
-        })
+        .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { word.into_owned() })
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -132,9 +94,6 @@ mod tests {
     fn a_command_line_is_shown_as_it_would_be_typed() {
         let mut command = Command::new("/opt/bin/auth-server");
         command.args(["client", "create", "demo", "--name", "The Demo"]);
-        assert_eq!(
-            line(&command),
-            "auth-server client create demo --name \"The Demo\""
-        );
+        assert_eq!(line(&command), "auth-server client create demo --name \"The Demo\"");
     }
 }

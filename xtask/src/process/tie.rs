@@ -19,14 +19,7 @@ pub const SELF: &str = "/proc/self/exe";
 pub fn wrap(command: &Command, signal: StopSignal, ids: Option<Ids>) -> Command {
     let mut wrapper = if can_become_self(ids) {
         let mut wrapper = Command::new(SELF);
-        wrapper.args([
-            "__exec",
-            "--signal",
-            signal.name(),
-            "--parent",
-            &process::id().to_string(),
-            "--",
-        ]);
+        wrapper.args(["__exec", "--signal", signal.name(), "--parent", &process::id().to_string(), "--"]);
         wrapper.arg(command.get_program());
         wrapper
     } else {
@@ -54,14 +47,10 @@ fn can_become_self(ids: Option<Ids>) -> bool {
 pub fn run(options: &Exec) -> Result<ExitCode> {
     #[cfg(target_os = "linux")]
     {
-        set_parent_process_death_signal(Some(options.signal.signal()))
-            .context("cannot ask for a death signal")?;
+        set_parent_process_death_signal(Some(options.signal.signal())).context("cannot ask for a death signal")?;
         // The parent may have died before the line above.
         let parent = getppid().map(|pid| pid.as_raw_pid().unsigned_abs());
-        anyhow::ensure!(
-            parent == Some(options.parent),
-            "the process that asked for this is gone"
-        );
+        anyhow::ensure!(parent == Some(options.parent), "the process that asked for this is gone");
     }
     let (program, args) = options.program.split_first().context("no program")?;
     let error = Command::new(program).args(args).exec();

@@ -7,9 +7,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Read;
-use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -18,11 +16,8 @@ use anyhow::{Context, Result};
 
 use crate::checkout::Checkout;
 use crate::cli::Test;
-use crate::folder;
 use crate::interrupt::Interrupt;
-use crate::lock::{self, Attempt};
-use crate::postgres::account::Account;
-use crate::postgres::{self, Durability, Place, SUPERUSER};
+use crate::postgres::throwaway;
 use crate::process::StopSignal;
 use crate::process::guarded::{Guarded, Output, Watch};
 use crate::progress::{Step, print, say};
@@ -41,24 +36,10 @@ pub fn run(options: &Test, interrupt: &Interrupt) -> Result<ExitCode> {
         say("    Database DATABASE_URL is set: the tests use that server");
         return suite(&checkout, options, None, interrupt);
     }
-    let account = Account::choose()?;
-    let home = checkout.scratch().join("test");
-    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    remove_leftovers(&home)?;
-    let place = Place::throwaway(Some(&home), &account)?;
-    let _alive = lock::attempt(&lock_of(&place))?;
-    let server = postgres::start(&checkout, &account, place, Durability::Throwaway, interrupt)?;
-    let code = suite(&checkout, options, Some(&server.url(SUPERUSER)), interrupt)?;
-    server.stop()?;
-    Ok(code)
+    throwaway::with_server(&checkout, interrupt, |url| suite(&checkout, options, Some(url), interrupt))
 }
 
-fn suite(
-    checkout: &Checkout,
-    options: &Test,
-    url: Option<&str>,
-    interrupt: &Interrupt,
-) -> Result<ExitCode> {
+fn suite(checkout: &Checkout, options: &Test, url: Option<&str>, interrupt: &Interrupt) -> Result<ExitCode> {
     let command = || {
         let mut cargo = checkout.cargo();
         if let Some(url) = url {
@@ -71,25 +52,14 @@ fn suite(
     runner.args(runner_args(has_nextest, &options.args));
     let status = guarded(&runner, Output::Inherit, interrupt)?.wait()?;
     // Arguments are the runner's and mean nothing to the doctests; cargo test has run them itself.
-    let doctests = if has_nextest && options.args.is_empty() {
-        doctests(command(), interrupt)?
-    } else {
-        0
-    };
-    Ok(ExitCode::from(if status.success() {
-        doctests
-    } else {
-        code(status)
-    }))
+    let doctests = if has_nextest && options.args.is_empty() { doctests(command(), interrupt)? } else { 0 };
+    Ok(ExitCode::from(if status.success() { doctests } else { code(status) }))
 }
 
 fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
     let extra: Vec<&OsStr> = extra.iter().map(AsRef::as_ref).collect();
-    let mut args: Vec<&OsStr> = if has_nextest {
-        vec!["nextest".as_ref(), "run".as_ref()]
-    } else {
-        vec!["test".as_ref()]
-    };
+    let mut args: Vec<&OsStr> =
+        if has_nextest { vec!["nextest".as_ref(), "run".as_ref()] } else { vec!["test".as_ref()] };
     let names_a_package = |arg: &&OsStr| {
         let bytes = arg.as_encoded_bytes();
         bytes.starts_with(b"-p") || bytes.starts_with(b"--package") || bytes == b"--workspace"
@@ -97,10 +67,7 @@ fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
     if !extra.iter().any(names_a_package) {
         args.push("--workspace".as_ref());
     }
-    if !extra
-        .iter()
-        .any(|arg| arg.as_encoded_bytes().ends_with(b"fail-fast"))
-    {
+    if !extra.iter().any(|arg| arg.as_encoded_bytes().ends_with(b"fail-fast")) {
         args.push("--no-fail-fast".as_ref());
     }
     args.extend(extra);
@@ -108,12 +75,8 @@ fn runner_args(has_nextest: bool, extra: &[impl AsRef<OsStr>]) -> Vec<&OsStr> {
 }
 
 fn has_nextest(mut cargo: Command) -> bool {
-    let answer = cargo
-        .args(["nextest", "--version"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let answer =
+        cargo.args(["nextest", "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     answer.is_ok_and(|status| status.success())
 }
 
@@ -123,9 +86,7 @@ fn doctests(mut cargo: Command, interrupt: &Interrupt) -> Result<u8> {
     let step = Step::start("Doctests", "running");
     cargo.args(["test", "--doc", "--workspace", "--no-fail-fast", "--quiet"]);
     let mut running = guarded(&cargo, Output::Pipe, interrupt)?;
-    let stdout = running
-        .take_stdout()
-        .context("the doctests have no output")?;
+    let stdout = running.take_stdout().context("the doctests have no output")?;
     let reader = thread::spawn(move || {
         let (mut stdout, mut bytes) = (stdout, Vec::new());
         let _ = stdout.read_to_end(&mut bytes);
@@ -145,57 +106,18 @@ fn doctests(mut cargo: Command, interrupt: &Interrupt) -> Result<u8> {
 
 /// The sum over `test result: ok. 3 passed; 0 failed; …` lines.
 fn passed(said: &str) -> u32 {
-    let results = said
-        .lines()
-        .filter_map(|line| line.strip_prefix("test result: ok. "));
-    results
-        .filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok())
-        .sum()
+    let results = said.lines().filter_map(|line| line.strip_prefix("test result: ok. "));
+    results.filter_map(|line| line.split_whitespace().next()?.parse::<u32>().ok()).sum()
 }
 
 fn guarded(command: &Command, output: Output, interrupt: &Interrupt) -> Result<Guarded> {
     // The group, because cargo does not pass a signal on to its compilers and test programs.
-    let watch = Watch {
-        signal: StopSignal::Int,
-        grace: RUNNER_GRACE,
-        group: true,
-        ids: None,
-        remove: Vec::new(),
-    };
+    let watch = Watch { signal: StopSignal::Int, grace: RUNNER_GRACE, group: true, ids: None, remove: Vec::new() };
     Guarded::spawn(command, watch, output, interrupt)
 }
 
 fn code(status: ExitStatus) -> u8 {
-    status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(u8::MAX)
-}
-
-/// A run holds the lock beside its cluster, so that the next one can tell a living run from what a power cut left.
-fn lock_of(place: &Place) -> std::path::PathBuf {
-    place.data.with_file_name("lock")
-}
-
-/// Removes the clusters of runs that are gone.
-fn remove_leftovers(home: &Path) -> Result<()> {
-    let entries = fs::read_dir(home).with_context(|| format!("cannot read {}", home.display()))?;
-    for folder in entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-    {
-        let lock = folder.join("lock");
-        // Without a lock it is being made at this moment, or being removed by its guard.
-        if !lock.exists() || matches!(lock::attempt(&lock), Ok(Attempt::HeldBy(_))) {
-            continue;
-        }
-        let pid_file = postgres::pid_file::PidFile::find(&folder.join("data"));
-        if !pid_file.is_some_and(|file| postgres::server::is_postgres(file.pid)) {
-            folder::remove(&folder)?;
-        }
-    }
-    Ok(())
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -205,22 +127,13 @@ mod tests {
     #[test]
     fn everything_is_run_unless_a_package_is_named() {
         let none: [&str; 0] = [];
-        assert_eq!(
-            runner_args(true, &none),
-            ["nextest", "run", "--workspace", "--no-fail-fast"]
-        );
-        assert_eq!(
-            runner_args(false, &none),
-            ["test", "--workspace", "--no-fail-fast"]
-        );
+        assert_eq!(runner_args(true, &none), ["nextest", "run", "--workspace", "--no-fail-fast"]);
+        assert_eq!(runner_args(false, &none), ["test", "--workspace", "--no-fail-fast"]);
         assert_eq!(
             runner_args(true, &["-p", "shared", "clock"]),
             ["nextest", "run", "--no-fail-fast", "-p", "shared", "clock"]
         );
-        assert_eq!(
-            runner_args(true, &["--fail-fast"]),
-            ["nextest", "run", "--workspace", "--fail-fast"]
-        );
+        assert_eq!(runner_args(true, &["--fail-fast"]), ["nextest", "run", "--workspace", "--fail-fast"]);
     }
 
     #[test]

@@ -38,10 +38,7 @@ impl Addresses {
                 address => Ok(address),
             },
         };
-        let both = Self {
-            auth: read(AUTH_BIND, 8001)?,
-            movies: read(MOVIES_BIND, 8000)?,
-        };
+        let both = Self { auth: read(AUTH_BIND, 8001)?, movies: read(MOVIES_BIND, 8000)? };
         if both.auth == both.movies {
             bail!("{AUTH_BIND} and {MOVIES_BIND} are both {}", both.auth);
         }
@@ -51,14 +48,10 @@ impl Addresses {
     /// # Errors
     /// When something listens on one of them already.
     pub fn check_free(&self) -> Result<()> {
-        for (address, program, setting) in [
-            (self.auth, "auth-server", AUTH_BIND),
-            (self.movies, "movies-api", MOVIES_BIND),
-        ] {
-            let next = SocketAddr::new(
-                address.ip(),
-                address.port().checked_add(1000).unwrap_or(18_000),
-            );
+        for (address, program, setting) in
+            [(self.auth, "auth-server", AUTH_BIND), (self.movies, "movies-api", MOVIES_BIND)]
+        {
+            let next = SocketAddr::new(address.ip(), address.port().checked_add(1000).unwrap_or(18_000));
             match TcpListener::bind(address) {
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
@@ -66,9 +59,8 @@ impl Addresses {
                     address.port()
                 ),
                 Err(error) => {
-                    return Err(error).with_context(|| {
-                        format!("{program} cannot listen on {address} ({setting} chooses another)")
-                    });
+                    return Err(error)
+                        .with_context(|| format!("{program} cannot listen on {address} ({setting} chooses another)"));
                 }
             }
         }
@@ -100,31 +92,20 @@ mod tests {
         let both = Addresses::read(&Environment::of(&[])).unwrap();
         assert_eq!(
             (url(both.auth), url(both.movies)),
-            (
-                "http://127.0.0.1:8001".to_owned(),
-                "http://127.0.0.1:8000".to_owned()
-            )
+            ("http://127.0.0.1:8001".to_owned(), "http://127.0.0.1:8000".to_owned())
         );
-        let both = Addresses::read(&Environment::of(&[
-            (AUTH_BIND, "[::]:9001"),
-            (MOVIES_BIND, "0.0.0.0:9000"),
-        ]))
-        .unwrap();
+        let both =
+            Addresses::read(&Environment::of(&[(AUTH_BIND, "[::]:9001"), (MOVIES_BIND, "0.0.0.0:9000")])).unwrap();
         assert_eq!(
             (url(both.auth), url(both.movies)),
-            (
-                "http://[::1]:9001".to_owned(),
-                "http://127.0.0.1:9000".to_owned()
-            )
+            ("http://[::1]:9001".to_owned(), "http://127.0.0.1:9000".to_owned())
         );
     }
 
     #[test]
     fn an_address_that_cannot_be_told_is_refused() {
         for value in ["localhost", "127.0.0.1:0", "127.0.0.1:8000"] {
-            let error = Addresses::read(&Environment::of(&[(AUTH_BIND, value)]))
-                .unwrap_err()
-                .to_string();
+            let error = Addresses::read(&Environment::of(&[(AUTH_BIND, value)])).unwrap_err().to_string();
             assert!(error.contains(AUTH_BIND), "{error}");
         }
     }
@@ -135,17 +116,7 @@ mod tests {
         let listener = TcpListener::bind(taken.unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let other = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let error = Addresses {
-            auth: address,
-            movies: other,
-        }
-        .check_free()
-        .unwrap_err()
-        .to_string();
-        assert!(
-            error.contains(&format!("port {} is taken", address.port()))
-                && error.contains(AUTH_BIND),
-            "{error}"
-        );
+        let error = Addresses { auth: address, movies: other }.check_free().unwrap_err().to_string();
+        assert!(error.contains(&format!("port {} is taken", address.port())) && error.contains(AUTH_BIND), "{error}");
     }
 }

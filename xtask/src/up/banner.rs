@@ -31,10 +31,7 @@ pub struct Private<'a> {
 
 /// The text, ready to print.
 pub fn banner(facts: &Facts<'_>) -> String {
-    let (auth, movies) = (
-        addresses::url(facts.addresses.auth),
-        addresses::url(facts.addresses.movies),
-    );
+    let (auth, movies) = (addresses::url(facts.addresses.auth), addresses::url(facts.addresses.movies));
     let mut text = String::new();
     let mut line = |line: &str| {
         // Writing into a String cannot fail.
@@ -45,23 +42,11 @@ pub fn banner(facts: &Facts<'_>) -> String {
     line(&format!("  movies-api   {movies}"));
     if facts.has_demo {
         line(&format!("  user         {USER} (client {CLIENT})"));
-        line(&format!(
-            "  password     {}",
-            facts.password.unwrap_or("not made here")
-        ));
-        curl(
-            &mut line,
-            &auth,
-            &movies,
-            facts.password.unwrap_or("PASSWORD"),
-        );
+        line(&format!("  password     {}", facts.password.unwrap_or("not made here")));
+        curl(&mut line, &auth, &movies, facts.password.unwrap_or("PASSWORD"));
     }
     if let Some(private) = &facts.private {
-        let fate = if private.is_kept {
-            "kept; --reset starts over"
-        } else {
-            "removed at the end"
-        };
+        let fate = if private.is_kept { "kept; --reset starts over" } else { "removed at the end" };
         line(&format!("  database     psql '{}'", private.url));
         line(&format!("  data         {} ({fate})", private.data));
     }
@@ -73,22 +58,15 @@ pub fn banner(facts: &Facts<'_>) -> String {
 
 /// Lines to paste, one after the other.
 fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, password: &str) {
-    let ask = format!(
-        "curl -s -d grant_type=password -d username={USER} --data-urlencode password={password} {auth}/token"
-    );
+    let ask =
+        format!("curl -s -d grant_type=password -d username={USER} --data-urlencode password={password} {auth}/token");
     line("");
     line("Paste these to try it:");
     line("");
     line(&ask);
-    line(&format!(
-        r#"TOKEN=$({ask} | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')"#
-    ));
-    line(&format!(
-        "curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/?movie_id=1'"
-    ));
-    line(&format!(
-        "curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/new?year=2000&rating=8'"
-    ));
+    line(&format!(r#"TOKEN=$({ask} | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')"#));
+    line(&format!("curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/?movie_id=1'"));
+    line(&format!("curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/new?year=2000&rating=8'"));
     line("");
 }
 

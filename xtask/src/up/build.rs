@@ -37,15 +37,9 @@ impl Programs {
     /// When one is missing.
     pub fn at(folder: &Path) -> Result<Self> {
         let find = |name| {
-            folder
-                .join(name)
-                .canonicalize()
-                .with_context(|| format!("there is no {name} in {}", folder.display()))
+            folder.join(name).canonicalize().with_context(|| format!("there is no {name} in {}", folder.display()))
         };
-        Ok(Self {
-            auth: find(AUTH)?,
-            movies: find(MOVIES)?,
-        })
+        Ok(Self { auth: find(AUTH)?, movies: find(MOVIES)? })
     }
 }
 
@@ -54,20 +48,12 @@ impl Programs {
 /// # Errors
 /// When the build fails or somebody interrupts.
 pub fn build(checkout: &Checkout, interrupt: &Interrupt) -> Result<Programs> {
-    say(
-        "    Building auth-server and movies-api (the first build takes several minutes, later ones seconds)",
-    );
+    say("    Building auth-server and movies-api (the first build takes several minutes, later ones seconds)");
     let mut cargo = checkout.cargo();
     cargo.args(["build", "--release", "-p", AUTH, "-p", MOVIES, "--bins"]);
     // Cargo says where it put them: a target triple or a setting may move them.
     cargo.args(["--message-format", "json-render-diagnostics"]);
-    let watch = Watch {
-        signal: StopSignal::Int,
-        grace: CARGO_GRACE,
-        group: true,
-        ids: None,
-        remove: Vec::new(),
-    };
+    let watch = Watch { signal: StopSignal::Int, grace: CARGO_GRACE, group: true, ids: None, remove: Vec::new() };
     let mut running = Guarded::spawn(&cargo, watch, Output::Pipe, interrupt)?;
     let stdout = running.take_stdout().context("cargo has no output")?;
     let reader = thread::spawn(move || read_programs(stdout));
@@ -85,14 +71,8 @@ fn read_programs(from: impl Read) -> (Option<PathBuf>, Option<PathBuf>) {
     let mut found = (None, None);
     for line in BufReader::new(from).lines().map_while(Result::ok) {
         let message: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
-        let program = message
-            .get("executable")
-            .and_then(|path| path.as_str())
-            .map(PathBuf::from);
-        match message
-            .pointer("/target/name")
-            .and_then(|name| name.as_str())
-        {
+        let program = message.get("executable").and_then(|path| path.as_str()).map(PathBuf::from);
+        match message.pointer("/target/name").and_then(|name| name.as_str()) {
             Some(AUTH) if program.is_some() => found.0 = program,
             Some(MOVIES) if program.is_some() => found.1 = program,
             _ => {}

@@ -53,9 +53,7 @@ impl Database {
 
 impl Given {
     fn parse(url: &str) -> Result<Self> {
-        let (scheme, rest) = url
-            .split_once("://")
-            .with_context(|| format!("{SETTING} is not a URL"))?;
+        let (scheme, rest) = url.split_once("://").with_context(|| format!("{SETTING} is not a URL"))?;
         let driver = scheme.split('+').next().unwrap_or(scheme);
         if driver != "postgres" && driver != "postgresql" {
             bail!("{SETTING} is not a Postgres URL: it starts with `{scheme}`");
@@ -63,44 +61,23 @@ impl Given {
         let rest = rest.split('#').next().unwrap_or(rest);
         let (front, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = front.split_once('/').unwrap_or((front, ""));
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
         let parameter = |name: &str| {
             let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs
-                .filter(|(key, _)| *key == name)
-                .map(|(_, value)| decode(value))
-                .next_back()
+            pairs.filter(|(key, _)| *key == name).map(|(_, value)| decode(value)).next_back()
         };
         let host = parameter("host").unwrap_or_else(|| decode(host));
         let name = parameter("dbname").unwrap_or_else(|| decode(path));
         let or_default = |text: String| {
-            if text.is_empty() {
-                "(default)".to_owned()
-            } else {
-                text
-            }
+            if text.is_empty() { "(default)".to_owned() } else { text }
         };
-        Ok(Self {
-            url: url.to_owned(),
-            host: or_default(host),
-            name: or_default(name),
-        })
+        Ok(Self { url: url.to_owned(), host: or_default(host), name: or_default(name) })
     }
 
     /// Host and database as a folder's name.
     pub fn folder_name(&self) -> String {
         let text = format!("{}-{}", self.host, self.name);
-        text.chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '-' || c == '.' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect()
+        text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect()
     }
 }
 
@@ -122,15 +99,9 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let coded = hex
-            .filter(|_| first == b'%')
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let coded = hex.filter(|_| first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
         bytes.push(coded.unwrap_or(first));
-        rest = if coded.is_some() {
-            after.get(2..).unwrap_or_default()
-        } else {
-            after
-        };
+        rest = if coded.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -139,29 +110,14 @@ fn decode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const OPTIONS: Up = Up {
-        reset: false,
-        ephemeral: false,
-        yes: false,
-        demo: false,
-        bin_dir: None,
-    };
+    const OPTIONS: Up = Up { reset: false, ephemeral: false, yes: false, demo: false, bin_dir: None };
 
     #[test]
     fn a_given_database_is_shown_by_host_and_name_without_its_password() {
         for (url, shown) in [
-            (
-                "postgres://me:s3cret@db.example.com:5433/shop?sslmode=require",
-                "shop on db.example.com:5433",
-            ),
-            (
-                "postgresql+psycopg2://me:s3cret%40x@localhost/my%20api",
-                "my api on localhost",
-            ),
-            (
-                "postgres://me:s3cret@localhost/a?host=%2Frun%2Fpg&dbname=b",
-                "b on /run/pg",
-            ),
+            ("postgres://me:s3cret@db.example.com:5433/shop?sslmode=require", "shop on db.example.com:5433"),
+            ("postgresql+psycopg2://me:s3cret%40x@localhost/my%20api", "my api on localhost"),
+            ("postgres://me:s3cret@localhost/a?host=%2Frun%2Fpg&dbname=b", "b on /run/pg"),
             ("postgres://me:s3@cret@h", "(default) on h"),
         ] {
             let given = Given::parse(url).unwrap();
@@ -174,51 +130,21 @@ mod tests {
     fn what_is_no_postgres_url_is_refused_without_showing_it() {
         for url in ["mysql://me:s3cret@h/d", "s3cret"] {
             let error = Given::parse(url).unwrap_err().to_string();
-            assert!(
-                error.contains(SETTING) && !error.contains("s3cret"),
-                "{error}"
-            );
+            assert!(error.contains(SETTING) && !error.contains("s3cret"), "{error}");
         }
     }
 
     #[test]
     fn reset_and_ephemeral_are_refused_on_a_given_database() {
         let environment = Environment::of(&[(SETTING, "postgres://h/d")]);
-        assert!(
-            Database::choose(
-                &environment,
-                &Up {
-                    reset: true,
-                    ..OPTIONS
-                }
-            )
-            .is_err()
-        );
-        assert!(
-            Database::choose(
-                &environment,
-                &Up {
-                    ephemeral: true,
-                    ..OPTIONS
-                }
-            )
-            .is_err()
-        );
-        assert!(matches!(
-            Database::choose(&environment, &OPTIONS),
-            Ok(Database::Given(_))
-        ));
-        assert!(matches!(
-            Database::choose(&Environment::of(&[(SETTING, "")]), &OPTIONS),
-            Ok(Database::Private)
-        ));
+        assert!(Database::choose(&environment, &Up { reset: true, ..OPTIONS }).is_err());
+        assert!(Database::choose(&environment, &Up { ephemeral: true, ..OPTIONS }).is_err());
+        assert!(matches!(Database::choose(&environment, &OPTIONS), Ok(Database::Given(_))));
+        assert!(matches!(Database::choose(&Environment::of(&[(SETTING, "")]), &OPTIONS), Ok(Database::Private)));
     }
 
     #[test]
     fn a_folder_is_named_after_the_database() {
-        assert_eq!(
-            Given::parse("postgres://h:1/a%2Fb").unwrap().folder_name(),
-            "h_1-a_b"
-        );
+        assert_eq!(Given::parse("postgres://h:1/a%2Fb").unwrap().folder_name(), "h_1-a_b");
     }
 }

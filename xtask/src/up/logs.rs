@@ -21,11 +21,7 @@ impl Log {
     /// When it cannot be opened.
     pub fn follow(program: &'static str, path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Self {
-            program,
-            file,
-            partial: Vec::new(),
-        })
+        Ok(Self { program, file, partial: Vec::new() })
     }
 
     /// The warnings and errors that were written since the last call, as lines for a person.
@@ -38,10 +34,7 @@ impl Log {
         let rest = self.partial.split_off(end + 1);
         let whole = std::mem::replace(&mut self.partial, rest);
         let text = String::from_utf8_lossy(&whole);
-        text.lines()
-            .filter_map(warning)
-            .map(|line| format!("{:>12} {line}", self.program))
-            .collect()
+        text.lines().filter_map(warning).map(|line| format!("{:>12} {line}", self.program)).collect()
     }
 }
 
@@ -51,24 +44,12 @@ fn warning(line: &str) -> Option<String> {
         // A panic and the like.
         return (!line.trim().is_empty()).then(|| line.to_owned());
     };
-    let level = record
-        .get("level")?
-        .as_str()
-        .filter(|level| matches!(*level, "WARN" | "ERROR"))?;
-    let fields = record
-        .get("fields")
-        .and_then(|fields| fields.as_object())
-        .unwrap_or(&record);
-    let message = fields
-        .get("message")
-        .and_then(|message| message.as_str())
-        .unwrap_or_default();
+    let level = record.get("level")?.as_str().filter(|level| matches!(*level, "WARN" | "ERROR"))?;
+    let fields = record.get("fields").and_then(|fields| fields.as_object()).unwrap_or(&record);
+    let message = fields.get("message").and_then(|message| message.as_str()).unwrap_or_default();
     let mut text = format!("{level} {message}");
     let known = ["message", "level", "timestamp", "target", "span", "spans"];
-    for (name, value) in fields
-        .iter()
-        .filter(|(name, _)| !known.contains(&name.as_str()))
-    {
+    for (name, value) in fields.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
         text.push_str(&match value.as_str() {
             Some(value) => format!(" {name}={value}"),
             None => format!(" {name}={value}"),
@@ -84,19 +65,12 @@ mod tests {
 
     #[test]
     fn only_what_matters_is_shown() {
-        assert_eq!(
-            warning(r#"{"timestamp":"t","level":"INFO","fields":{"message":"ready"}}"#),
-            None
-        );
+        assert_eq!(warning(r#"{"timestamp":"t","level":"INFO","fields":{"message":"ready"}}"#), None);
         let nested = r#"{"timestamp":"t","level":"WARN","fields":{"message":"slow","db.ms":7},"target":"x"}"#;
         assert_eq!(warning(nested).as_deref(), Some("WARN slow db.ms=7"));
-        let flat =
-            r#"{"timestamp":"t","level":"ERROR","message":"gone","error":"reset","target":"x"}"#;
+        let flat = r#"{"timestamp":"t","level":"ERROR","message":"gone","error":"reset","target":"x"}"#;
         assert_eq!(warning(flat).as_deref(), Some("ERROR gone error=reset"));
-        assert_eq!(
-            warning("thread 'main' panicked").as_deref(),
-            Some("thread 'main' panicked")
-        );
+        assert_eq!(warning("thread 'main' panicked").as_deref(), Some("thread 'main' panicked"));
         assert_eq!(warning(""), None);
     }
 

@@ -69,15 +69,8 @@ pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
     let services = Services::new(programs, &environment, addresses, url.clone(), &ground.home);
     let demo = options.demo || matches!(database, Database::Private);
     let made = provision::provision(&checkout, services, demo, interrupt)?;
-    let data = ground
-        .server
-        .as_ref()
-        .map(|server| checkout.shown(server.data()));
-    let private = data.as_deref().map(|data| banner::Private {
-        url: &url,
-        data,
-        is_kept: !options.ephemeral,
-    });
+    let data = ground.server.as_ref().map(|server| checkout.shown(server.data()));
+    let private = data.as_deref().map(|data| banner::Private { url: &url, data, is_kept: !options.ephemeral });
     let running = serve::start(&made.services, &ground.home, ground.server, interrupt)?;
     print(&banner::banner(&banner::Facts {
         addresses,
@@ -94,11 +87,7 @@ pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
 fn is_agreed(given: &Given, options: &Up) -> bool {
     say(&format!("    Database {given}, from {}", database::SETTING));
     if !options.yes {
-        let demo = if options.demo {
-            " and get demo data"
-        } else {
-            ""
-        };
+        let demo = if options.demo { " and get demo data" } else { "" };
         say(&format!(
             "             would get the tables of this version (`auth-server migrate`), a signing key{demo}."
         ));
@@ -139,24 +128,12 @@ impl Ground {
             }
         };
         // `--reset` never touches it: it may hold the only key that opens the signing keys in that database.
-        let home = checkout
-            .scratch()
-            .join("databases")
-            .join(given.folder_name());
+        let home = checkout.scratch().join("databases").join(given.folder_name());
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-        Ok(Self {
-            home,
-            url: given.url.clone(),
-            server: None,
-        })
+        Ok(Self { home, url: given.url.clone(), server: None })
     }
 
-    fn private(
-        checkout: &Checkout,
-        account: &Account,
-        is_ephemeral: bool,
-        interrupt: &Interrupt,
-    ) -> Result<Self> {
+    fn private(checkout: &Checkout, account: &Account, is_ephemeral: bool, interrupt: &Interrupt) -> Result<Self> {
         let (home, place, durability) = if is_ephemeral {
             let mut place = Place::throwaway(None, account)?;
             let home = folder::create_private(&std::env::temp_dir(), None)?;
@@ -169,11 +146,7 @@ impl Ground {
             (home, place, Durability::Kept)
         };
         let server = postgres::start(checkout, account, place, durability, interrupt)?;
-        Ok(Self {
-            home,
-            url: server.url(DATABASE),
-            server: Some(server),
-        })
+        Ok(Self { home, url: server.url(DATABASE), server: Some(server) })
     }
 }
 

@@ -48,36 +48,15 @@ pub struct Running {
 ///
 /// # Errors
 /// When one does not become ready, with the end of its log.
-pub fn start(
-    services: &Services,
-    home: &Path,
-    server: Option<Server>,
-    interrupt: &Interrupt,
-) -> Result<Running> {
+pub fn start(services: &Services, home: &Path, server: Option<Server>, interrupt: &Interrupt) -> Result<Running> {
     // Dropped last when the second service fails.
     let server = server;
     let step = Step::start("Services", "starting auth-server");
-    let auth = Service::start(
-        AUTH,
-        &services.auth(&["serve"]),
-        services.addresses.auth,
-        home,
-        interrupt,
-    )?;
+    let auth = Service::start(AUTH, &services.auth(&["serve"]), services.addresses.auth, home, interrupt)?;
     step.now("starting movies-api");
-    let movies = Service::start(
-        MOVIES,
-        &services.movies(&["serve"]),
-        services.addresses.movies,
-        home,
-        interrupt,
-    )?;
+    let movies = Service::start(MOVIES, &services.movies(&["serve"]), services.addresses.movies, home, interrupt)?;
     step.done("ready");
-    Ok(Running {
-        movies,
-        auth,
-        server,
-    })
+    Ok(Running { movies, auth, server })
 }
 
 impl Running {
@@ -88,11 +67,7 @@ impl Running {
     pub fn watch(&mut self, interrupt: &Interrupt) -> Result<()> {
         while !interrupt.is_raised() {
             for service in [&mut self.auth, &mut self.movies] {
-                service
-                    .log
-                    .take_warnings()
-                    .iter()
-                    .for_each(|line| say(line));
+                service.log.take_warnings().iter().for_each(|line| say(line));
                 service.check()?;
             }
             if let Some(server) = &mut self.server {
@@ -124,21 +99,10 @@ impl Service {
     ) -> Result<Self> {
         let path = log_file(home, name);
         let file = folder::create_log(&path)?;
-        let watch = Watch {
-            signal: StopSignal::Term,
-            grace: DRAIN_GRACE,
-            group: false,
-            ids: None,
-            remove: Vec::new(),
-        };
+        let watch = Watch { signal: StopSignal::Term, grace: DRAIN_GRACE, group: false, ids: None, remove: Vec::new() };
         let guarded = Guarded::spawn(command, watch, Output::File(file), interrupt)?;
         let log = Log::follow(name, &path)?;
-        let mut service = Self {
-            name,
-            guarded,
-            log,
-            log_end: path.display().to_string(),
-        };
+        let mut service = Self { name, guarded, log, log_end: path.display().to_string() };
         let deadline = Instant::now() + READY_PATIENCE;
         loop {
             let answer = http::status(addresses::reached_at(address), "/readyz");
@@ -148,14 +112,8 @@ impl Service {
                 return Ok(service);
             }
             if Instant::now() > deadline {
-                let why = answer.map_or_else(
-                    |error| error.to_string(),
-                    |status| format!("/readyz answers {status}"),
-                );
-                bail!(
-                    "{name} did not become ready: {why}. {}",
-                    service.last_words()
-                );
+                let why = answer.map_or_else(|error| error.to_string(), |status| format!("/readyz answers {status}"));
+                bail!("{name} did not become ready: {why}. {}", service.last_words());
             }
             interrupt.pause()?;
         }
@@ -169,10 +127,6 @@ impl Service {
     }
 
     fn last_words(&self) -> String {
-        format!(
-            "The end of {}:\n{}",
-            self.log_end,
-            tail(Path::new(&self.log_end), 15)
-        )
+        format!("The end of {}:\n{}", self.log_end, tail(Path::new(&self.log_end), 15))
     }
 }

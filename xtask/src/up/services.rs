@@ -20,10 +20,7 @@ const CONFLICTS: [&str; 6] = [
 ];
 
 /// Settings by which somebody brings a key encryption key of their own.
-const OWN_KEY: [&str; 2] = [
-    "MYAPI_AUTH__KEY_ENCRYPTION_KEY",
-    "MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE",
-];
+const OWN_KEY: [&str; 2] = ["MYAPI_AUTH__KEY_ENCRYPTION_KEY", "MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE"];
 
 /// Builds calls of the binaries.
 #[derive(Debug)]
@@ -41,13 +38,7 @@ pub struct Services {
 /// # Errors
 /// When a setting in the environment or in `.env` does not go with what `up` sets.
 pub fn refuse_conflicts(environment: &Environment) -> Result<()> {
-    for name in CONFLICTS.iter().chain(
-        [
-            "MYAPI_AUTH__DATABASE_URL_FILE",
-            "MYAPI_MOVIES__DATABASE_URL_FILE",
-        ]
-        .iter(),
-    ) {
+    for name in CONFLICTS.iter().chain(["MYAPI_AUTH__DATABASE_URL_FILE", "MYAPI_MOVIES__DATABASE_URL_FILE"].iter()) {
         if environment.find(name).is_some() {
             bail!(
                 "{name} is set, and `up` gives both services one database and each other's keys: unset it (MYAPI_DATABASE__DEV names a database for both)"
@@ -71,16 +62,9 @@ impl Services {
         database: String,
         home: &Path,
     ) -> Self {
-        let (auth, movies) = (
-            addresses::url(addresses.auth),
-            addresses::url(addresses.movies),
-        );
+        let (auth, movies) = (addresses::url(addresses.auth), addresses::url(addresses.movies));
         let find = |names: [&str; 2], otherwise: &str| {
-            names
-                .iter()
-                .find_map(|name| environment.find(name))
-                .unwrap_or(otherwise)
-                .to_owned()
+            names.iter().find_map(|name| environment.find(name)).unwrap_or(otherwise).to_owned()
         };
         let issuer = find(["MYAPI_AUTH__ISSUER", "MYAPI_MOVIES__ISSUER"], &auth);
         let audience = find(["MYAPI_AUTH__AUDIENCE", "MYAPI_MOVIES__AUDIENCE"], &movies);
@@ -93,32 +77,19 @@ impl Services {
             ("MYAPI_MOVIES__BIND", addresses.movies.to_string()),
             ("MYAPI_MOVIES__ISSUER", issuer),
             ("MYAPI_MOVIES__AUDIENCE", audience),
-            (
-                "MYAPI_MOVIES__JWKS_URL",
-                format!("{auth}/.well-known/jwks.json"),
-            ),
+            ("MYAPI_MOVIES__JWKS_URL", format!("{auth}/.well-known/jwks.json")),
         ];
         let has_own_key = OWN_KEY.iter().any(|name| environment.find(name).is_some());
         let key_file = (!has_own_key).then(|| home.join("key-encryption-key"));
         if let Some(file) = &key_file {
-            settings.push((
-                "MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE",
-                file.display().to_string(),
-            ));
+            settings.push(("MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE", file.display().to_string()));
         }
-        Self {
-            programs,
-            settings,
-            addresses,
-            key_file,
-            home: home.to_path_buf(),
-        }
+        Self { programs, settings, addresses, key_file, home: home.to_path_buf() }
     }
 
     /// The client that a form without client_id means from here on.
     pub fn set_default_client(&mut self, client: &str) {
-        self.settings
-            .push(("MYAPI_AUTH__DEFAULT_CLIENT", client.to_owned()));
+        self.settings.push(("MYAPI_AUTH__DEFAULT_CLIENT", client.to_owned()));
     }
 
     /// `auth-server ARGS`.
@@ -133,9 +104,7 @@ impl Services {
 
     fn command(&self, program: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.args(args).envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -145,44 +114,25 @@ mod tests {
     use super::*;
 
     fn setting(services: &Services, name: &str) -> Option<String> {
-        services
-            .settings
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.clone())
+        services.settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
     }
 
     fn services(pairs: &[(&str, &str)]) -> Services {
         let environment = Environment::of(pairs);
-        let programs = Programs {
-            auth: "/bin/a".into(),
-            movies: "/bin/m".into(),
-        };
+        let programs = Programs { auth: "/bin/a".into(), movies: "/bin/m".into() };
         let addresses = Addresses::read(&environment).unwrap();
-        Services::new(
-            programs,
-            &environment,
-            addresses,
-            "postgres://d".to_owned(),
-            Path::new("/home"),
-        )
+        Services::new(programs, &environment, addresses, "postgres://d".to_owned(), Path::new("/home"))
     }
 
     #[test]
     fn issuer_audience_and_keys_follow_the_addresses() {
-        let made = services(&[
-            ("MYAPI_AUTH__BIND", "127.0.0.1:9001"),
-            ("MYAPI_MOVIES__BIND", "127.0.0.1:9000"),
-        ]);
+        let made = services(&[("MYAPI_AUTH__BIND", "127.0.0.1:9001"), ("MYAPI_MOVIES__BIND", "127.0.0.1:9000")]);
         for (name, value) in [
             ("MYAPI_AUTH__ISSUER", "http://127.0.0.1:9001"),
             ("MYAPI_MOVIES__ISSUER", "http://127.0.0.1:9001"),
             ("MYAPI_AUTH__AUDIENCE", "http://127.0.0.1:9000"),
             ("MYAPI_MOVIES__AUDIENCE", "http://127.0.0.1:9000"),
-            (
-                "MYAPI_MOVIES__JWKS_URL",
-                "http://127.0.0.1:9001/.well-known/jwks.json",
-            ),
+            ("MYAPI_MOVIES__JWKS_URL", "http://127.0.0.1:9001/.well-known/jwks.json"),
         ] {
             assert_eq!(setting(&made, name).as_deref(), Some(value), "{name}");
         }
@@ -191,10 +141,7 @@ mod tests {
     #[test]
     fn an_issuer_of_ones_own_reaches_both_services() {
         let made = services(&[("MYAPI_AUTH__ISSUER", "https://id.test")]);
-        assert_eq!(
-            setting(&made, "MYAPI_MOVIES__ISSUER").as_deref(),
-            Some("https://id.test")
-        );
+        assert_eq!(setting(&made, "MYAPI_MOVIES__ISSUER").as_deref(), Some("https://id.test"));
     }
 
     #[test]
@@ -207,17 +154,9 @@ mod tests {
 
     #[test]
     fn settings_that_lead_elsewhere_are_refused_by_name() {
-        for (name, value) in [
-            ("MYAPI_MOVIES__DATABASE_URL", "postgres://x"),
-            ("MYAPI_ENV", "prod"),
-        ] {
-            let error = refuse_conflicts(&Environment::of(&[(name, value)]))
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.contains(name) && !error.contains("postgres://x"),
-                "{error}"
-            );
+        for (name, value) in [("MYAPI_MOVIES__DATABASE_URL", "postgres://x"), ("MYAPI_ENV", "prod")] {
+            let error = refuse_conflicts(&Environment::of(&[(name, value)])).unwrap_err().to_string();
+            assert!(error.contains(name) && !error.contains("postgres://x"), "{error}");
         }
         assert!(refuse_conflicts(&Environment::of(&[("MYAPI_ENV", "dev")])).is_ok());
     }

@@ -39,23 +39,14 @@ const MOVIES_API: &str = r#"
 pub fn is_possible(test: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let named = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
-    let system = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"));
-    let is_there = std::env::split_paths(&folders)
-        .chain(named)
-        .chain(system)
-        .any(|folder| folder.join("initdb").is_file());
+    let system =
+        fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let is_there =
+        std::env::split_paths(&folders).chain(named).chain(system).any(|folder| folder.join("initdb").is_file());
     // The tests look for processes in /proc.
     let is_possible = is_there && cfg!(target_os = "linux");
     if !is_possible {
-        assert_ne!(
-            std::env::var("MYAPI_TEST_REQUIRE").as_deref(),
-            Ok("all"),
-            "{test} needs Postgres and Linux"
-        );
+        assert_ne!(std::env::var("MYAPI_TEST_REQUIRE").as_deref(), Ok("all"), "{test} needs Postgres and Linux");
         eprintln!("skipped: {test}: needs Postgres and Linux");
     }
     is_possible
@@ -89,24 +80,12 @@ impl Sandbox {
         // Root's server runs as another user, who must get in.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let target = folder.path().join(below).join("target");
-        for made in [
-            &target,
-            &folder.path().join("bin"),
-            &folder.path().join("tmp"),
-        ] {
+        for made in [&target, &folder.path().join("bin"), &folder.path().join("tmp")] {
             fs::create_dir_all(made).unwrap();
         }
-        let (one, two) = (
-            TcpListener::bind("127.0.0.1:0").unwrap(),
-            TcpListener::bind("127.0.0.1:0").unwrap(),
-        );
+        let (one, two) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
         let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
-        let sandbox = Self {
-            folder,
-            target,
-            auth: address(&one),
-            movies: address(&two),
-        };
+        let sandbox = Self { folder, target, auth: address(&one), movies: address(&two) };
         sandbox.stand_in("auth-server", AUTH_SERVER);
         sandbox.stand_in("movies-api", MOVIES_API);
         sandbox
@@ -145,11 +124,7 @@ impl Sandbox {
     pub fn up_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Run {
         let _ = fs::remove_file(self.folder.path().join("calls"));
         let mut command = self.xtask();
-        command
-            .arg("up")
-            .arg("--bin-dir")
-            .arg(self.folder.path().join("bin"))
-            .args(args);
+        command.arg("up").arg("--bin-dir").arg(self.folder.path().join("bin")).args(args);
         Run::start(command.envs(settings.iter().copied()))
     }
 
@@ -157,19 +132,12 @@ impl Sandbox {
     pub fn test(&self, args: &[&str], settings: &[(&str, &str)]) -> Run {
         let mut command = self.xtask();
         command.env("CARGO", self.folder.path().join("bin/cargo"));
-        Run::start(
-            command
-                .arg("test")
-                .args(args)
-                .envs(settings.iter().copied()),
-        )
+        Run::start(command.arg("test").args(args).envs(settings.iter().copied()))
     }
 
     fn xtask(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        for (name, _) in std::env::vars()
-            .filter(|(name, _)| name.starts_with("MYAPI_") || name == "DATABASE_URL")
-        {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MYAPI_") || name == "DATABASE_URL") {
             command.env_remove(name);
         }
         command
@@ -191,15 +159,8 @@ impl Sandbox {
     /// What the last run called, with the checkout's path left out.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .unwrap()
-            .display()
-            .to_string();
-        text.replace(&checkout, "CHECKOUT")
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().display().to_string();
+        text.replace(&checkout, "CHECKOUT").lines().map(str::to_owned).collect()
     }
 
     /// What `create-user` read.
@@ -210,9 +171,7 @@ impl Sandbox {
     /// The entries of the temporary folder.
     pub fn temporary(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path().join("tmp")).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     /// How many clusters of `xtask test` there are.
@@ -223,42 +182,25 @@ impl Sandbox {
     /// The command lines of all processes that belong to runs in here.
     pub fn processes(&self) -> Vec<String> {
         let marker = self.folder.path().display().to_string();
-        let ids = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok());
-        ids.filter(|&id: &u32| id != std::process::id())
-            .filter_map(|id| command_line(id, &marker))
-            .collect()
+        let ids =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok());
+        ids.filter(|&id: &u32| id != std::process::id()).filter_map(|id| command_line(id, &marker)).collect()
     }
 
     /// Waits until none is left.
     pub fn assert_nothing_runs(&self) {
         let deadline = Instant::now() + PATIENCE;
         while !self.processes().is_empty() {
-            assert!(
-                Instant::now() < deadline,
-                "still running: {:#?}",
-                self.processes()
-            );
+            assert!(Instant::now() < deadline, "still running: {:#?}", self.processes());
             thread::sleep(Duration::from_millis(20));
         }
     }
 
     /// Kills this sandbox's guards, and xtask itself, with -9.
     pub fn kill_9_every_xtask(&self) {
-        for line in self
-            .processes()
-            .iter()
-            .filter(|line| line.contains("__guard") || line.contains(" up "))
-        {
+        for line in self.processes().iter().filter(|line| line.contains("__guard") || line.contains(" up ")) {
             let id = line.split_once(':').unwrap().0;
-            assert!(
-                Command::new("kill")
-                    .args(["-9", id])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            assert!(Command::new("kill").args(["-9", id]).status().unwrap().success());
         }
     }
 }
@@ -266,8 +208,7 @@ impl Sandbox {
 /// `ID: COMMAND LINE`, if the process names `marker` there or in its environment and is no zombie.
 fn command_line(id: u32, marker: &str) -> Option<String> {
     let read = |file: &str| {
-        fs::read(format!("/proc/{id}/{file}"))
-            .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
+        fs::read(format!("/proc/{id}/{file}")).map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
     };
     let line = read("cmdline").ok().filter(|line| !line.is_empty())?;
     let is_ours = line.contains(marker) || read("environ").is_ok_and(|text| text.contains(marker));

@@ -22,12 +22,7 @@ pub struct End {
 impl Run {
     /// Starts `command`.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         Self { child, stdout }
     }
@@ -49,19 +44,10 @@ impl Run {
 
     fn read_until(&mut self, start: &str) -> String {
         let mut text = String::new();
-        while !text
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with(start))
-        {
+        while !text.lines().last().is_some_and(|line| line.starts_with(start)) {
             if self.stdout.read_line(&mut text).unwrap() == 0 {
                 let mut stderr = String::new();
-                self.child
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut stderr)
-                    .unwrap();
+                self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
                 panic!("no `{start}` in\n{text}\n{stderr}");
             }
         }
@@ -70,10 +56,7 @@ impl Run {
 
     /// Sends a signal by its name and waits for the end.
     pub fn signal(&mut self, name: &str) -> End {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.pid().to_string()])
-            .status()
-            .unwrap();
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(status.success());
         self.end()
     }
@@ -86,11 +69,7 @@ impl Run {
         if let Some(mut from) = self.child.stderr.take() {
             from.read_to_string(&mut stderr).unwrap();
         }
-        End {
-            code,
-            stdout,
-            stderr,
-        }
+        End { code, stdout, stderr }
     }
 }
 

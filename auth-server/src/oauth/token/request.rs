@@ -9,7 +9,7 @@ use oxide_auth::frontends::dev::QueryParameter as _;
 use oxide_auth_axum::OAuthRequest;
 
 use super::machine::password;
-use crate::clients::{Client, ClientId, Presented};
+use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::oauth::error::TokenError;
 use crate::web::client_auth;
 
@@ -36,9 +36,15 @@ impl<'a> TokenRequest<'a> {
         Ok(client_auth::presented(header, id.as_deref(), secret.as_deref())?)
     }
 
-    /// The same request, now that its client is known to be this one.
-    pub(super) fn of(self, client: &'a Client) -> ClientRequest<'a> {
-        ClientRequest { request: self, client_id: &client.client_id }
+    /// Whether it is a name and a password of nobody's client, as the application that this one replaces takes it.
+    pub(super) fn is_old_login(&self) -> Result<bool, TokenError> {
+        let has_credentials = self.parameter("username").is_some() && self.parameter("password").is_some();
+        Ok(has_credentials && self.presented()?.is_none())
+    }
+
+    /// The same request, now that its client and its grant are known.
+    pub(super) fn of(self, client: &'a Client, grant: GrantType) -> ClientRequest<'a> {
+        ClientRequest { request: self, client_id: &client.client_id, grant }
     }
 }
 
@@ -47,6 +53,7 @@ impl<'a> TokenRequest<'a> {
 pub(super) struct ClientRequest<'a> {
     request: TokenRequest<'a>,
     client_id: &'a ClientId,
+    grant: GrantType,
 }
 
 impl password::Request for ClientRequest<'_> {
@@ -55,7 +62,7 @@ impl password::Request for ClientRequest<'_> {
     }
 
     fn grant_type(&self) -> Option<Cow<'_, str>> {
-        self.request.parameter("grant_type")
+        Some(Cow::Borrowed(self.grant.as_str()))
     }
 
     fn client_id(&self) -> Option<Cow<'_, str>> {

@@ -9,31 +9,35 @@ use crate::state::AppState;
 
 /// Authenticates the client, asks whether it may use this grant, and lets the grant's driver answer.
 pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Result<TokenResponse, TokenError> {
-    let grant_type = request.parameter("grant_type").ok_or(TokenError::Missing("grant_type"))?;
-    let grant: GrantType = grant_type.parse().map_err(|_| TokenError::UnknownGrant)?;
+    let grant = grant_type(state, request)?;
     let client = authenticate(state, request, grant).await?;
     if !client.allows(grant) {
         return Err(TokenError::GrantNotAllowed);
     }
     check_target(request, &client)?;
     let issued = match grant {
-        GrantType::Password => grants::password::exchange(state, &client, request.of(&client)).await?,
+        GrantType::Password => grants::password::exchange(state, &client, request.of(&client, grant)).await?,
     };
-    tracing::info!(client.id = %client.client_id, grant = grant.as_str(), "issued a token");
+    // Client and user stand in the request's span.
+    tracing::info!(grant = grant.as_str(), "issued a token");
     Ok(issued)
 }
 
+/// The old application's clients send a name and a password alone: that is the password grant of the default client.
+fn grant_type(state: &AppState, request: TokenRequest<'_>) -> Result<GrantType, TokenError> {
+    match request.parameter("grant_type") {
+        Some(grant_type) => grant_type.parse().map_err(|_| TokenError::UnknownGrant),
+        None if state.config.default_client.is_some() && request.is_old_login()? => Ok(GrantType::Password),
+        None => Err(TokenError::Missing("grant_type")),
+    }
+}
+
 /// A request that names no client is the default client's, for the grants of the application that this one replaces.
-async fn authenticate(
-    state: &AppState,
-    request: TokenRequest<'_>,
-    grant: GrantType,
-) -> Result<Client, TokenError> {
+async fn authenticate(state: &AppState, request: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
     let presented = match request.presented()? {
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,
     };
-    tracing::debug!(client.id = %presented.client_id, "authenticating the client");
     Ok(state.clients.authenticate(&presented).await?)
 }
 

@@ -61,10 +61,8 @@ impl Denied {
     fn problem(&self) -> Problem {
         match self.reason {
             Reason::Missing => Problem::new(StatusCode::UNAUTHORIZED, "token_missing", "A bearer token is required"),
-            Reason::Malformed => {
-                Problem::new(StatusCode::BAD_REQUEST, "request_malformed", "The credentials are malformed")
-                    .detail("The request must carry exactly one well-formed bearer token, in the Authorization header.")
-            }
+            Reason::Malformed => Problem::new(StatusCode::BAD_REQUEST, "request_malformed", "The request is malformed")
+                .detail("The request must carry exactly one well-formed bearer token, in the Authorization header."),
             Reason::Invalid => {
                 Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", "The bearer token is not valid").detail(INVALID)
             }

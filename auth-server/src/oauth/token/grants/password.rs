@@ -45,11 +45,15 @@ pub(in crate::oauth::token) async fn exchange(
                 Input::Verified { owner_id }
             }
             Output::Extend => Input::Extended { extensions: Extensions::new() },
-            Output::Negotiate { scope, .. } => Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? },
+            Output::Negotiate { scope, .. } => {
+                Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
+            }
             Output::Issue { grant } => Input::Issued(sign(state, client, &owner, grant, now)?),
-            Output::Ok { token, scope } => return Ok(respond(token, scope, now)?),
+            Output::Ok { token, scope } => return respond(token, scope, now),
             Output::Err(refusal) => return Err(refused(refusal)),
-            Output::Authenticate { .. } => return Err(TokenError::Machine("another client than the authenticated one")),
+            Output::Authenticate { .. } => {
+                return Err(TokenError::Machine("another client than the authenticated one"));
+            }
         };
         asked = machine.advance(answer);
     }
@@ -100,7 +104,6 @@ fn sign(
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
     let granted = UserGrant { user, client, scope, sid: Uuid::new_v4(), auth_time: now };
     let minted = issue::access_token(state, granted, now)?;
-    tracing::info!(user.id = %user.sub, client.id = %client.client_id, "a user logged in by password");
     Ok(IssuedToken { token: minted.token, refresh: None, until: minted.expires_at, token_type: TokenType::Bearer })
 }
 

@@ -46,9 +46,7 @@ fn url() -> RegisteredUrl {
 }
 
 fn bound(client: &str) -> Input {
-    Input::Bound {
-        bound_client: BoundClient { client_id: client.to_owned().into(), redirect_uri: Cow::Owned(url()) },
-    }
+    Input::Bound { bound_client: BoundClient { client_id: client.to_owned().into(), redirect_uri: Cow::Owned(url()) } }
 }
 
 fn negotiated(client: &str) -> Input {

@@ -121,12 +121,6 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
         .connect_lazy_with(options.application_name(application_name))
 }
 
-/// `host:port/database`, for messages; never the user or the password.
-#[must_use]
-pub fn place(options: &PgConnectOptions) -> String {
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
-}
-
 /// What went wrong in the server's own words, with its SQLSTATE. (sqlx adds the line of Postgres' C source.)
 #[must_use]
 pub fn reason(error: &sqlx::Error) -> String {

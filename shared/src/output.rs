@@ -25,14 +25,6 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// Prints `text` and a line end on stdout. Unlike `println!` it does not panic when nobody reads on (`… | head -1`).
-///
-/// # Errors
-/// When stdout is closed.
-pub fn print_line(text: impl Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
-}
-
 /// Prints `value` as indented JSON on stdout.
 ///
 /// # Errors
@@ -43,11 +35,11 @@ pub fn print_json(value: &impl Serialize) -> io::Result<()> {
     print_bytes(&text)
 }
 
-/// Prints one line, or a table, on stdout. Unlike `println!` it does not panic where nobody reads any more.
+/// Prints one line, or a table, on stdout. Unlike `println!` it does not panic when nobody reads on (`… | head -1`).
 ///
 /// # Errors
 /// When stdout takes no more.
-pub fn print_line(line: &impl Display) -> io::Result<()> {
+pub fn print_line(line: impl Display) -> io::Result<()> {
     print_bytes(format!("{line}\n").as_bytes())
 }
 

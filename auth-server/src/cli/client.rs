@@ -124,9 +124,9 @@ struct Registered<'a> {
 fn print_secret(output: OutputFormat, client_id: &ClientId, secret: Option<&str>) -> anyhow::Result<()> {
     let printed = match (output, secret) {
         (OutputFormat::Json, _) => print_json(&Registered { client_id, client_secret: secret }),
-        (OutputFormat::Table, None) => print_line(&format_args!("client_id      {client_id}")),
+        (OutputFormat::Table, None) => print_line(format_args!("client_id      {client_id}")),
         (OutputFormat::Table, Some(secret)) => {
-            print_line(&format_args!("client_id      {client_id}\nclient_secret  {secret}"))
+            print_line(format_args!("client_id      {client_id}\nclient_secret  {secret}"))
         }
     };
     printed.with_context(|| {
@@ -142,7 +142,7 @@ fn done(output: OutputFormat, what: &str, client_id: &ClientId) -> anyhow::Resul
     if output == OutputFormat::Json {
         return Ok(print_json(&serde_json::json!({ "client_id": client_id, "done": what }))?);
     }
-    Ok(print_line(&format_args!("{client_id} {what}"))?)
+    Ok(print_line(format_args!("{client_id} {what}"))?)
 }
 
 fn show(client: &Client, output: OutputFormat) -> anyhow::Result<()> {

@@ -164,7 +164,7 @@ async fn export(context: &Context, kid: Option<&str>, format: ExportFormat) -> a
     }
     let key = keys::export_public(&context.pool, kid).await?;
     match (format, context.output) {
-        (ExportFormat::Pem, OutputFormat::Table) => Ok(print_line(&key.to_pem()?.trim_end())?),
+        (ExportFormat::Pem, OutputFormat::Table) => Ok(print_line(key.to_pem()?.trim_end())?),
         (ExportFormat::Pem, OutputFormat::Json) => {
             Ok(print_json(&json!({ "kid": key.kid(), "alg": key.algorithm(), "pem": key.to_pem()? }))?)
         }
@@ -182,7 +182,7 @@ async fn reencrypt(context: &Context) -> anyhow::Result<()> {
         OutputFormat::Json => Ok(print_json(&done)?),
         OutputFormat::Table => {
             let (count, kek) = (done.moved.len(), keks.current().id());
-            Ok(print_line(&format_args!("{count} signing keys moved to key encryption key {kek}"))?)
+            Ok(print_line(format_args!("{count} signing keys moved to key encryption key {kek}"))?)
         }
     }
 }
@@ -199,7 +199,7 @@ fn print_changed(changed: &Changed, output: OutputFormat) -> anyhow::Result<()> 
         OutputFormat::Json => Ok(print_json(changed)?),
         OutputFormat::Table => {
             let key = &changed.key;
-            Ok(print_line(&format_args!("{} signing key {} is {}", key.alg, key.kid, key.state.as_str()))?)
+            Ok(print_line(format_args!("{} signing key {} is {}", key.alg, key.kid, key.state.as_str()))?)
         }
     }
 }

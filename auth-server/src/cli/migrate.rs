@@ -1,6 +1,7 @@
 //! `auth-server migrate`.
 
 use anyhow::Context as _;
+use shared::db;
 use shared::output::{OutputFormat, print_json, print_line, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -56,22 +57,22 @@ async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Contex
         return Ok(print_json(&report)?);
     }
     match done.applied {
-        0 => print_line(&"The schema is up to date.")?,
-        1 => print_line(&"Applied 1 migration.")?,
-        many => print_line(&format_args!("Applied {many} migrations."))?,
+        0 => print_line("The schema is up to date.")?,
+        1 => print_line("Applied 1 migration.")?,
+        many => print_line(format_args!("Applied {many} migrations."))?,
     }
     for role in &done.roles_made {
-        print_line(&format_args!("Made role {role}."))?;
+        print_line(format_args!("Made role {role}."))?;
     }
     if let Some(audience) = audience {
-        print_line(&format_args!("Registered the movies API as resource server {audience}."))?;
+        print_line(format_args!("Registered the movies API as resource server {audience}."))?;
     }
     if !clashing.is_empty() {
         print_line(
-            &"These addresses differ from another one only by case or form; they log in by their exact spelling:",
+            "These addresses differ from another one only by case or form; they log in by their exact spelling:",
         )?;
         for clash in &clashing {
-            print_line(&format_args!("  {}", clash.addresses.join("  ")))?;
+            print_line(format_args!("  {}", clash.addresses.join("  ")))?;
         }
     }
     Ok(())

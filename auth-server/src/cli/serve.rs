@@ -71,7 +71,6 @@ impl Serve {
 /// A database that is still starting is waited for; one with another schema is a clear refusal.
 async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    let database = &config.common.database;
     let state = loop {
         match schema_state(&config.common.database.options).await {
             Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {

@@ -138,7 +138,7 @@ pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Resu
             let user = users.delete(&who).await.map_err(missing(&who))?;
             return match context.output {
                 OutputFormat::Json => Ok(print_json(&serde_json::json!({ "sub": user.sub, "done": "deleted" }))?),
-                OutputFormat::Table => Ok(print_line(&format_args!("{} deleted", printable(&user.email)))?),
+                OutputFormat::Table => Ok(print_line(format_args!("{} deleted", printable(&user.email)))?),
             };
         }
         UserCommand::Show { who } => users.get(&who).await.map_err(missing(&who))?,
@@ -163,7 +163,7 @@ impl List {
         let views: Vec<View<'_>> = page.iter().map(|user| View::of(users, user)).collect();
         match output {
             OutputFormat::Json => print_json(&views)?,
-            OutputFormat::Table => print_line(&table(&views))?,
+            OutputFormat::Table => print_line(table(&views))?,
         }
         if let Some(last) = page.last().filter(|_| has_more) {
             eprintln!("There are more: --after '{}' goes on.", printable(&last.email));

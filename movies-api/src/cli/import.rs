@@ -60,7 +60,7 @@ impl Import {
         print_faults(&file, &report);
         match output {
             OutputFormat::Json => print_json(&report)?,
-            OutputFormat::Table => print_line(&summary(&report, options))?,
+            OutputFormat::Table => print_line(summary(&report, options))?,
         }
         if report.is_refused(options) {
             bail!(

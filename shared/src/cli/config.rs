@@ -39,7 +39,7 @@ pub fn print_good(settings: &Settings, output: OutputFormat) -> io::Result<()> {
         return print_json(&serde_json::json!({ "ok": true, "notices": settings.notices() }));
     }
     for notice in settings.notices() {
-        print_line(&format_args!("note: {notice}"))?;
+        print_line(format_args!("note: {notice}"))?;
     }
-    print_line(&"The settings are good.")
+    print_line("The settings are good.")
 }

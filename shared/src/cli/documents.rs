@@ -76,7 +76,7 @@ impl Man {
         }
         match output {
             OutputFormat::Json => print_json(&json!({ "written": written })),
-            OutputFormat::Table => written.iter().try_for_each(|path| print_line(&path.display())),
+            OutputFormat::Table => written.iter().try_for_each(|path| print_line(path.display())),
         }
     }
 }

@@ -70,10 +70,13 @@ impl Healthcheck {
         let url = format!("http://{address}{path}");
         match ask(address, path) {
             Err(reason) => Err(HealthcheckError::NoAnswer { url, reason }),
-            Ok((200, _)) => Ok(match output {
-                OutputFormat::Json => print_json(&json!({ "ready": true, "url": url }))?,
-                OutputFormat::Table => print_line(&"ready")?,
-            }),
+            Ok((200, _)) => {
+                let printed = match output {
+                    OutputFormat::Json => print_json(&json!({ "ready": true, "url": url })),
+                    OutputFormat::Table => print_line("ready"),
+                };
+                Ok(printed?)
+            }
             Ok((status, body)) => Err(HealthcheckError::NotReady { url, status, body }),
         }
     }

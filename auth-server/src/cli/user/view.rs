@@ -55,7 +55,7 @@ pub(super) fn show(users: &Users, user: &User, password: Option<&str>, output: O
         (_, Some(password)) => {
             let printed = match output {
                 OutputFormat::Json => print_json(&view),
-                OutputFormat::Table => print_line(&format_args!("{table}\npassword  {password}")),
+                OutputFormat::Table => print_line(format_args!("{table}\npassword  {password}")),
             };
             printed.context("the password is set, but nobody saw it: `user set-password` sets another one")?;
             if output == OutputFormat::Table {

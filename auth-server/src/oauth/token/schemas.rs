@@ -29,28 +29,26 @@ pub(super) struct TokenResponse {
 
 impl PartialSchema for TokenRequest<'_> {
     fn schema() -> RefOr<Schema> {
-        let text = |help: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(help));
-        let password = SchemaFormat::KnownFormat(KnownFormat::Password);
+        // A documentation page would fill in "string" where there is no example.
+        let text = |help: &str, example: &str| {
+            ObjectBuilder::new().schema_type(Type::String).description(Some(help)).examples([example])
+        };
+        let secret = |help: &str| text(help, "").format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)));
         let grants = GrantType::ALL.map(GrantType::as_str);
         ObjectBuilder::new()
-            .property(
-                "grant_type",
-                text("The kind of grant.").enum_values(Some(grants)).examples(grants.first().copied()),
-            )
-            .property("username", text("The user's e-mail address.").examples(["demo@example.com"]))
-            .property("password", text("The user's password.").format(Some(password.clone())))
+            .property("grant_type", text("The kind of grant.", "password").enum_values(Some(grants)))
+            .property("username", text("The user's e-mail address.", "demo@example.com"))
+            .property("password", secret("The user's password."))
             .property(
                 "scope",
-                text("What is asked for, separated by spaces; the client's default if absent.")
-                    .examples(["movies:read"]),
+                text("What is asked for, separated by spaces; absent: the client's default.", "movies:read"),
             )
-            .property("client_id", text("Who asks, where no HTTP Basic credentials say so."))
+            .property("client_id", text("Who asks, where no HTTP Basic credentials say so.", ""))
             .property(
                 "client_secret",
-                text("A confidential client's secret, where it is not in HTTP Basic credentials.")
-                    .format(Some(password)),
+                secret("A confidential client's secret, where HTTP Basic credentials have none."),
             )
-            .property("resource", text("What the token is for (RFC 8707); the client's own if absent."))
+            .property("resource", text("What the token is for (RFC 8707); absent: what the client is for.", ""))
             .required("grant_type")
             .into()
     }

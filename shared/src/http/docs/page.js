@@ -9,5 +9,7 @@ const ui = SwaggerUIBundle({
   tryItOutEnabled: true,
   // The validator is somebody else's web site.
   validatorUrl: null,
+  // No cookie means anything here, and a 401 must not make the browser ask for a password itself.
+  requestInterceptor: (request) => ({ ...request, credentials: "omit" }),
 });
 ui.initOAuth({ clientId: settings.clientId ?? "", scopes: settings.scopes });

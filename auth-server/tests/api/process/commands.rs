@@ -107,7 +107,7 @@ async fn exit_codes_are_0_done_1_refused_2_wrong_use(pool: Pool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn a_reader_that_went_away_ends_it_without_a_panic(pool: Pool) {
+async fn a_reader_that_went_away_is_a_refusal_and_no_panic(pool: Pool) {
     let binary = Binary::on(&pool);
     for command in
         [&["config", "show"][..], &["user", "list"], &["key", "list"], &["client", "list", "--output", "json"]]
@@ -117,7 +117,7 @@ async fn a_reader_that_went_away_ends_it_without_a_panic(pool: Pool) {
         let output =
             binary.command(command).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        // Who went away wants no words either, as after `… | head -1`.
+        // Whoever has seen enough (`… | head`) needs no message.
         assert_eq!((output.status.code(), stderr.as_str()), (Some(1), ""), "{command:?}");
     }
 }

@@ -10,3 +10,5 @@ pub const JWKS: &str = "/.well-known/jwks.json";
 pub const HEALTH: &str = "/healthz";
 /// Requests would be answered: keys are loaded and the database answers.
 pub const READY: &str = "/readyz";
+
+pub use shared::http::docs::{DOCUMENT as OPENAPI, PAGE as DOCS};

@@ -12,6 +12,8 @@ use url::Url;
 pub const DEFAULT_PAGE: u16 = 100;
 /// Films on a page at most.
 pub const MAX_PAGE: u16 = 1000;
+/// What a refusal says is protected (RFC 6750 section 3).
+pub const REALM: &str = "movies";
 /// Connections to the database that one process holds at most.
 pub const MAX_CONNECTIONS: u32 = 10;
 /// How long `/readyz` waits for the database.
@@ -29,6 +31,7 @@ const PUBLIC_KEY_FILE: &str = "MYAPI_MOVIES__PUBLIC_KEY_FILE";
 const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
 const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
+const DOCS: &str = "MYAPI_MOVIES__DOCS";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -50,6 +53,7 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "true takes keys by plain http from other hosts too: only on a network that is the services' own",
     ),
+    Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
 ];
 
@@ -68,6 +72,8 @@ pub struct Config {
     pub keys: KeySource,
     /// Whether keys may come by plain http from other hosts than this one.
     pub allows_http_keys: bool,
+    /// Whether `/docs` and `/openapi.json` are there.
+    pub has_docs: bool,
 }
 
 impl Config {
@@ -91,6 +97,7 @@ impl Config {
             audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
+            has_docs: settings.get(DOCS)?,
             common,
         };
         Ok((config, settings))

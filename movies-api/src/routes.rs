@@ -4,6 +4,7 @@
 pub const HEALTH: &str = "/healthz";
 /// True while the service can answer.
 pub const READY: &str = "/readyz";
+pub use shared::http::docs::{DOCUMENT as OPENAPI, PAGE as DOCS};
 
 /// One film by `?movie_id=`; the old application's clients write the slash.
 pub const MOVIES_SLASH: &str = "/movies/";

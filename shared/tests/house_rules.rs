@@ -113,6 +113,18 @@ fn the_services_do_not_know_each_other() {
     }
 }
 
+/// `routes!` takes a route and its documentation together; `route` would take the one without the other.
+#[test]
+fn no_route_goes_undocumented() {
+    for service in SERVICES {
+        for source in sources(service) {
+            for sign in [".route(", ".route_service(", ".nest_service("] {
+                assert!(!source.code().contains(sign), "{service}/src/{}: {sign}", source.path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn only_auth_server_can_sign() {
     let shared = sources("shared").into_iter().filter(|source| source.room() != "testing").collect();

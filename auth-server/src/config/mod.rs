@@ -54,6 +54,7 @@ pub const SETTINGS: &[Setting] = &[
         "MYAPI_AUTH__CORS_ORIGINS",
         "origins whose pages may call /token, separated by commas; in dev the pair's own two",
     ),
+    Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
     Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
@@ -97,6 +98,8 @@ pub struct AuthConfig {
     pub default_client: Option<ClientId>,
     /// Origins whose pages may call `/token`.
     pub cors_origins: Vec<String>,
+    /// Whether `/docs` and `/openapi.json` are there.
+    pub has_docs: bool,
     /// Scopes of users that have none of their own.
     pub user_scopes: ScopeSet,
     /// Life of an access token.
@@ -134,6 +137,7 @@ impl AuthConfig {
             previous_key_encryption_keys: read_previous_keys(settings)?,
             key_reload: seconds(settings, "MYAPI_AUTH__KEY_RELOAD", 1, 3600)?,
             default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
+            has_docs: settings.get("MYAPI_AUTH__DOCS")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,

@@ -1,6 +1,8 @@
 //! The one place where reasons become OAuth error codes (RFC 6749 section 5.2): many reasons in the log, few codes on
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
+mod documented;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -13,6 +15,8 @@ use crate::users;
 use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
+
+pub(super) use documented::documented;
 
 /// Why a request to `/token` was refused.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,9 @@ pub enum TokenError {
     #[error(transparent)]
     Database(#[from] DbError),
 }
+
+/// How a client may authenticate (RFC 7617).
+const CHALLENGE: &str = "Basic realm=\"auth-server\"";
 
 /// An answer of RFC 6749 section 5.2. Texts are fixed: they hold nothing of the request.
 struct Answer {
@@ -203,7 +210,7 @@ impl IntoResponse for TokenError {
         let mut response = plain(answer.status, answer.error, answer.description);
         if answer.status == StatusCode::UNAUTHORIZED {
             // "MUST ... include the WWW-Authenticate response header field matching the authentication scheme"
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"auth-server\""));
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
         }
         if let Some(seconds) = answer.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

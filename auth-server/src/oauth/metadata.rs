@@ -2,22 +2,29 @@
 //!
 //! Both are truthful: a grant is listed when some client may use it, and nothing comes from the request's Host header.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use chrono::{DateTime, TimeDelta, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::db::DbError;
+use shared::token::keys::Jwks;
 use shared::token::scope::ScopeSet;
 use tower_http::cors::{Any, CorsLayer};
+use utoipa::openapi::{RefOr, Response as Documented, ServerBuilder};
+use utoipa::{IntoResponses, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
+use super::error::{self, TokenError};
 use crate::clients::GrantType;
+use crate::config::Issuer;
 use crate::routes;
 use crate::state::AppState;
 
@@ -26,24 +33,47 @@ const ROWS_MAX_AGE: TimeDelta = TimeDelta::seconds(5);
 /// After this time without an answer the last known rows are served.
 const ROWS_PATIENCE: Duration = Duration::from_millis(500);
 
-pub(crate) fn router(state: &AppState) -> Router<AppState> {
-    // RFC 8414 section 3.1: the well-known path stands between the issuer's host and its path.
-    let metadata = format!("{}{}", routes::METADATA, state.config.issuer.path());
+pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     // Public documents: every origin may read them, none with credentials.
     let cors = CorsLayer::new().allow_origin(Any).allow_methods([http::Method::GET]);
-    Router::new().route(&metadata, get(show)).route(routes::JWKS, get(jwks)).layer(cors)
+    OpenApiRouter::new().routes(well_known(routes!(show), &state.config.issuer)).routes(routes!(jwks)).layer(cors)
+}
+
+/// RFC 8414 section 3.1: the well-known path stands between the issuer's host and its path.
+fn well_known(route: UtoipaMethodRouter<AppState>, issuer: &Issuer) -> UtoipaMethodRouter<AppState> {
+    let (schemas, mut paths, methods) = route;
+    let Some(mut item) = paths.paths.remove(routes::METADATA) else { return (schemas, paths, methods) };
+    if !issuer.path().is_empty() {
+        // The other paths are below the issuer's.
+        item.servers = Some(vec![ServerBuilder::new().url("/").build()]);
+    }
+    paths.paths.insert(format!("{}{}", routes::METADATA, issuer.path()), item);
+    (schemas, paths, methods)
 }
 
 /// Authorization server metadata (RFC 8414 section 2).
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Metadata {
+    /// `iss` of every token.
+    #[schema(example = "http://127.0.0.1:8001")]
     issuer: String,
+    /// Where grants become tokens.
+    #[schema(example = "http://127.0.0.1:8001/token")]
     token_endpoint: String,
+    /// Where the public keys are.
+    #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
+    /// Scopes that tokens can have.
+    #[schema(value_type = Vec<String>, example = json!(["email", "movies:read", "profile"]))]
     scopes_supported: ScopeList,
     /// Required by the RFC; empty until there is an authorization endpoint.
+    #[schema(value_type = Vec<String>, example = json!([]))]
     response_types_supported: [&'static str; 0],
+    /// Grants that some client may use.
+    #[schema(value_type = Vec<String>, example = json!(["password"]))]
     grant_types_supported: Vec<GrantType>,
+    /// How clients say who they are.
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post", "none"]))]
     token_endpoint_auth_methods_supported: [&'static str; 3],
 }
 
@@ -51,6 +81,20 @@ struct Metadata {
 #[serde(transparent)]
 struct ScopeList(Vec<String>);
 
+/// Where everything is, and what this server can do
+///
+/// Authorization server metadata (RFC 8414). Any page may read it.
+#[utoipa::path(
+    get,
+    path = routes::METADATA,
+    operation_id = "metadata",
+    tag = "Discovery",
+    responses(
+        (status = 200, description = "The metadata.", body = Metadata,
+            headers(("Cache-Control" = String, description = "How long it may be kept."))),
+        Unreadable,
+    )
+)]
 async fn show(State(state): State<AppState>) -> Result<Response, MetadataError> {
     let rows = state.metadata.rows(&state).await?;
     let issuer = &state.config.issuer;
@@ -67,6 +111,23 @@ async fn show(State(state): State<AppState>) -> Result<Response, MetadataError> 
     Ok(([(CACHE_CONTROL, cache)], Json(document)).into_response())
 }
 
+/// The public keys
+///
+/// A JWK Set (RFC 7517 section 5) with every key that signs, will sign, or signed a token that still lives.
+#[utoipa::path(
+    get,
+    path = routes::JWKS,
+    tag = "Discovery",
+    params(("If-None-Match" = Option<String>, Header, description = "An `ETag` that was seen before.")),
+    responses(
+        (status = 200, description = "The keys.", body = Jwks, content_type = "application/jwk-set+json",
+            headers(
+                ("ETag" = String, description = "Changes with the keys."),
+                ("Cache-Control" = String, description = "How long the keys may be kept."),
+            )),
+        (status = 304, description = "The same keys as before."),
+    )
+)]
 async fn jwks(State(state): State<AppState>, headers: HeaderMap) -> Response {
     let document = state.keys.jwks();
     let max_age = format!("public, max-age={}", state.config.jwks_max_age.as_secs());
@@ -125,6 +186,15 @@ async fn read(state: &AppState, now: DateTime<Utc>) -> Result<Rows, DbError> {
 }
 
 struct MetadataError(DbError);
+
+/// The answers without rows, for the documentation.
+struct Unreadable;
+
+impl IntoResponses for Unreadable {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        error::documented(&[TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut))]).into_responses()
+    }
+}
 
 impl From<DbError> for MetadataError {
     fn from(error: DbError) -> Self {

@@ -4,11 +4,22 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An error of RFC 6749 section 5.2.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody {
+    /// A code of an RFC, for programs.
+    pub error: &'static str,
+    /// What to do about it, for people; fixed words that repeat nothing of the request.
+    pub error_description: &'static str,
+}
 
 /// An error answer that nobody may keep: tokens, credentials and errors about them are never cached (section 5.1).
 pub fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Response {
-    let body = Json(json!({ "error": error, "error_description": description }));
+    let body = Json(ErrorBody { error, error_description: description });
     let mut response = (status, body).into_response();
     forbid_caching(response.headers_mut());
     response

@@ -10,6 +10,7 @@
 
 mod app;
 mod command_line;
+mod docs;
 mod health;
 mod keys;
 mod keys_import;

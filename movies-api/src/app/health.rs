@@ -1,28 +1,55 @@
 //! `/healthz` says that the process runs; `/readyz` whether it can answer. Neither tells a version.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderName, StatusCode, header};
 use serde::Serialize;
 use shared::db;
+use shared::http::docs::Answers;
 use shared::http::problem::Problem;
+use utoipa::openapi::{RefOr, Response};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::config::READY_TIMEOUT;
+use crate::routes;
 use crate::state::AppState;
 
-#[derive(Serialize)]
+/// How this process is.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Health {
+    /// `ok` or `ready`.
     status: &'static str,
 }
 
 type Answer = ([(HeaderName, &'static str); 1], Json<Health>);
 
+/// Does the process live?
+///
 /// Asks nobody, so that an outage of the database never gets this process killed.
+#[utoipa::path(
+    get,
+    path = routes::HEALTH,
+    tag = "Health",
+    responses((status = 200, description = "It lives.", body = Health, example = json!({ "status": "ok" })))
+)]
 pub(super) async fn live() -> Answer {
     healthy("ok")
 }
 
-/// Needs a key to check tokens with, and a database that answers in time.
+/// Would requests be answered?
+///
+/// That needs a key to check tokens with, and a database that answers in time.
+#[utoipa::path(
+    get,
+    path = routes::READY,
+    tag = "Health",
+    responses(
+        (status = 200, description = "They would.", body = Health, example = json!({ "status": "ready" })),
+        NotReady,
+    )
+)]
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Answer, Problem> {
     let keys = state.gate.keys();
     let has_keys = keys.is_ready();
@@ -33,15 +60,27 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Answer, Probl
     if !has_database {
         tracing::warn!("not ready: the database does not answer");
     }
-    let missing = match (has_keys, has_database) {
+    Err(not_ready(match (has_keys, has_database) {
         (true, true) => return Ok(healthy("ready")),
         (false, true) => "There is no key to check tokens with.",
         (true, false) => "The database does not answer.",
         (false, false) => "There is no key to check tokens with, and the database does not answer.",
-    };
-    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The service is not ready")
+    }))
+}
+
+fn not_ready(missing: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The service is not ready")
         .detail(missing)
-        .retry_after(1))
+        .retry_after(1)
+}
+
+/// The other answer of `/readyz`, for the documentation.
+pub(super) struct NotReady;
+
+impl IntoResponses for NotReady {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        Answers::problems().problem(&not_ready("The database does not answer.")).into_responses()
+    }
 }
 
 /// No cache may answer in this process's place.

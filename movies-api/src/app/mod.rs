@@ -1,21 +1,43 @@
 //! The one place that sees every room: `serve` and the tests build the same router.
 
 mod health;
+mod openapi;
 
 use axum::Router;
-use axum::routing::get;
+use shared::http::docs::{self, PageOptions};
 use shared::http::layers::{self, ErrorFormat, LayerOptions};
 use shared::http::problem::Problem;
+use shared::token::bearer::Permission as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::movies;
+use crate::movies::handlers::MoviesRead;
 use crate::state::AppState;
-use crate::{movies, routes};
 
-/// All routes with everything around them. `is_https`: clients reach this service by https only.
-pub fn router(state: AppState, is_https: bool) -> Router {
-    let router = Router::new()
-        .route(routes::HEALTH, get(health::live))
-        .route(routes::READY, get(health::ready))
+/// What differs between deployments.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Clients reach this service by https only.
+    pub is_https: bool,
+    /// Whether there are `/docs` and `/openapi.json`.
+    pub has_docs: bool,
+    /// Where the page of `/docs` gets its tokens.
+    pub token_url: String,
+}
+
+/// All routes with everything around them.
+pub fn router(state: AppState, options: AppOptions) -> Router {
+    let AppOptions { is_https, has_docs, token_url } = options;
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&token_url))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
         .merge(movies::router())
+        .split_for_parts();
+    let page = PageOptions { token_url, client_id: None, scopes: vec![MoviesRead::SCOPE.to_owned()] };
+    let documented = if has_docs { docs::router(document, &page) } else { Router::new() };
+    let router = routes
+        .merge(documented)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(state);

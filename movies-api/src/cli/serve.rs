@@ -14,8 +14,8 @@ use shared::token::source::Keys;
 use shared::token::verifier::Verifier;
 
 use super::{BIND, VERSION};
-use crate::app;
-use crate::config::{Config, MAX_CONNECTIONS, START_TIMEOUT};
+use crate::app::{self, AppOptions};
+use crate::config::{Config, MAX_CONNECTIONS, REALM, START_TIMEOUT};
 use crate::state::AppState;
 
 const EXAMPLES: &str = "\
@@ -53,9 +53,11 @@ impl Serve {
         refuse_newer_schema(&pool).await?;
 
         let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set());
-        let gate = Arc::new(Gate::new(verifier, keys.clone(), "movies", Clock::system()));
+        let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
         let is_https = config.issuer.starts_with("https://");
-        let app = app::router(AppState { pool: pool.clone(), gate }, is_https);
+        let token_url = format!("{}/token", config.issuer.trim_end_matches('/'));
+        let options = AppOptions { is_https, has_docs: config.has_docs, token_url };
+        let app = app::router(AppState { pool: pool.clone(), gate }, options);
         let refreshing = tokio::spawn(keys.clone().keep_fresh());
 
         tracing::info!(

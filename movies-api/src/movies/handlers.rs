@@ -10,8 +10,9 @@ use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
 use super::model::Movie;
-use super::schemas;
 use super::service::{self, MoviesError};
+use super::{documented, schemas};
+use crate::routes;
 
 /// What a caller needs for looking up films.
 pub struct MoviesRead;
@@ -20,7 +21,17 @@ impl Permission for MoviesRead {
     const SCOPE: &'static str = "movies:read";
 }
 
-/// `GET /movies/?movie_id=`
+/// One film by its key
+///
+/// The address of the application that this service takes the place of.
+#[utoipa::path(
+    get,
+    path = routes::MOVIES_SLASH,
+    tag = "Movies",
+    security(("login" = [MoviesRead::SCOPE])),
+    params(("movie_id" = i64, Query, description = "The key.", example = 1)),
+    responses((status = 200, description = "The film.", body = Movie), documented::ShowByQuery)
+)]
 pub(super) async fn show_by_query(
     _: Authorized<MoviesRead>,
     State(pool): State<Pool>,
@@ -30,7 +41,32 @@ pub(super) async fn show_by_query(
     Ok(Json(service::get(&pool, movie_id).await?))
 }
 
-/// `GET /movies/{movie_id}`
+/// One film by its key, without the slash
+#[utoipa::path(
+    get,
+    path = routes::MOVIES,
+    tag = "Movies",
+    security(("login" = [MoviesRead::SCOPE])),
+    params(("movie_id" = i64, Query, description = "The key.", example = 1)),
+    responses((status = 200, description = "The film.", body = Movie), documented::ShowByQuery)
+)]
+pub(super) async fn show_by_query_unslashed(
+    caller: Authorized<MoviesRead>,
+    pool: State<Pool>,
+    query: RawQuery,
+) -> Result<Json<Movie>, Problem> {
+    show_by_query(caller, pool, query).await
+}
+
+/// One film
+#[utoipa::path(
+    get,
+    path = routes::MOVIE,
+    tag = "Movies",
+    security(("login" = [MoviesRead::SCOPE])),
+    params(("movie_id" = i64, Path, description = "The key.", example = 1)),
+    responses((status = 200, description = "The film.", body = Movie), documented::Show)
+)]
 pub(super) async fn show(
     _: Authorized<MoviesRead>,
     State(pool): State<Pool>,
@@ -40,7 +76,28 @@ pub(super) async fn show(
     Ok(Json(service::get(&pool, movie_id).await?))
 }
 
-/// `GET /movies/new?year=&rating=&limit=&cursor=`: the body is the list; the next page is a `Link` (RFC 8288).
+/// Films that are new and good enough
+///
+/// Newest first, within a year by descending key. The body is the list; where there is a next page, the header `Link`
+/// leads to it (RFC 8288).
+#[utoipa::path(
+    get,
+    path = routes::NEW_MOVIES,
+    tag = "Movies",
+    security(("login" = [MoviesRead::SCOPE])),
+    params(
+        ("year" = i32, Query, description = "Released in this year or later.", minimum = 0, maximum = 9999, example = 2000),
+        ("rating" = f64, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9,
+            example = 8.0),
+        ("limit" = Option<u16>, Query, description = "Films on a page; 100 if absent.", minimum = 1, maximum = 1000),
+        ("cursor" = Option<String>, Query, description = "Where the page begins, as the `Link` of the last one says."),
+    ),
+    responses(
+        (status = 200, description = "The films.", body = Vec<Movie>,
+            headers(("Link" = String, description = "`<…>; rel=\"next\"` with the address of the next page, if there is one."))),
+        documented::ListNew,
+    )
+)]
 pub(super) async fn list_new(
     _: Authorized<MoviesRead>,
     State(pool): State<Pool>,

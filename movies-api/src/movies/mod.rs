@@ -6,6 +6,7 @@
 //! [`import`] and [`export`] bring films in and out as files ([`files`]); the command line uses them.
 
 pub mod cursor;
+mod documented;
 pub mod export;
 pub mod files;
 pub mod handlers;
@@ -15,21 +16,20 @@ pub mod schemas;
 pub mod service;
 mod store;
 
-use axum::Router;
-use axum::routing::get;
 use http::{HeaderValue, header};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::routes;
 use crate::state::AppState;
 
 /// The routes of this room. What they answer depends on the token, so no cache may keep it.
-pub fn router() -> Router<AppState> {
-    Router::new()
-        .route(routes::MOVIES_SLASH, get(handlers::show_by_query))
-        .route(routes::MOVIES, get(handlers::show_by_query))
-        .route(routes::NEW_MOVIES, get(handlers::list_new))
-        .route(routes::MOVIE, get(handlers::show))
+pub fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(handlers::show_by_query))
+        .routes(routes!(handlers::show_by_query_unslashed))
+        .routes(routes!(handlers::list_new))
+        .routes(routes!(handlers::show))
         .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")))
 }

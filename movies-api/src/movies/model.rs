@@ -2,17 +2,22 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A row of `myapi.movies`, and the JSON of the API. A table that was adopted from the old application may hold nulls.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Movie {
     /// The key.
+    #[schema(example = 1)]
     pub movie_id: i64,
     /// The title as it is catalogued.
+    #[schema(required, example = "The Land Girls")]
     pub title: Option<String>,
     /// The year of release.
+    #[schema(required, example = 1998)]
     pub released: Option<i32>,
     /// 0.0 to 9.9 with one decimal; a number in JSON, never rounded.
+    #[schema(required, value_type = Option<f64>, example = 6.1)]
     pub rating: Option<Decimal>,
 }
 

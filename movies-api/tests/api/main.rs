@@ -7,6 +7,7 @@
 mod bearer;
 mod command_line;
 mod data_set;
+mod docs;
 mod export;
 mod health;
 mod import;

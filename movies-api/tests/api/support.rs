@@ -8,7 +8,8 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use movies_api::app;
+use movies_api::app::{self, AppOptions};
+use movies_api::config::REALM;
 use movies_api::state::AppState;
 use serde_json::Value;
 use shared::clock::Clock;
@@ -35,12 +36,24 @@ impl TestApp {
         Self::with_keys(pool, issuer, keys)
     }
 
+    pub fn without_docs(pool: PgPool) -> Self {
+        let issuer = TestIssuer::es256();
+        let keys = issuer.key_set();
+        Self::with(pool, issuer, keys, false)
+    }
+
     pub fn with_keys(pool: Pool, issuer: TestIssuer, set: KeySet) -> Self {
+        Self::with(pool, issuer, set, true)
+    }
+
+    fn with(pool: Pool, issuer: TestIssuer, set: KeySet, has_docs: bool) -> Self {
         let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = Keys::fixed(set);
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
-        let gate = Arc::new(Gate::new(verifier, keys, "movies", clock.clone()));
-        Self { issuer, clock, router: app::router(AppState { pool, gate }, false) }
+        let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
+        let token_url = format!("{}/token", issuer.issuer());
+        let options = AppOptions { is_https: false, has_docs, token_url };
+        Self { issuer, clock, router: app::router(AppState { pool, gate }, options) }
     }
 
     /// A good token in the making.
@@ -66,7 +79,7 @@ impl TestApp {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
 }
 

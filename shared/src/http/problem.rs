@@ -4,18 +4,27 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Media type of a problem document (RFC 9457 section 3).
-pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// The same as a header.
+pub const CONTENT_TYPE: HeaderValue = HeaderValue::from_static(MEDIA_TYPE);
 
 /// A refusal that a program can act on: `code` is stable, `title` is fixed per code, `detail` says what to do here.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
+    /// What kind of problem, in words that are fixed for each code.
     title: &'static str,
+    /// The status of the answer, once more.
     status: u16,
+    /// What kind of problem, for programs: stable.
     code: &'static str,
+    /// What happened in this request.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
+    /// Every wrong field, where fields are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
     #[serde(skip)]
@@ -23,7 +32,7 @@ pub struct Problem {
 }
 
 /// One wrong field of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// The parameter or member that is wrong.
     pub field: &'static str,
@@ -59,6 +68,30 @@ impl Problem {
         self
     }
 
+    /// The status of the answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The fixed words of the code.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// Seconds until another try makes sense, if that is known.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after
+    }
+
     /// The database or another part does not answer now.
     #[must_use]
     pub const fn unavailable() -> Self {
@@ -86,7 +119,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);

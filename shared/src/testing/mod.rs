@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a fixture that fails must fail the test")]
 
 mod command_line;
+pub mod documented;
 mod issuer;
 mod key_server;
 

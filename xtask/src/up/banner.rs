@@ -40,6 +40,7 @@ pub fn banner(facts: &Facts<'_>) -> String {
     line("");
     line(&format!("  auth-server  {auth}"));
     line(&format!("  movies-api   {movies}"));
+    line(&format!("  docs         {movies}/docs and {auth}/docs"));
     if facts.has_demo {
         line(&format!("  user         {USER} (client {CLIENT})"));
         line(&format!("  password     {}", facts.password.unwrap_or("not made here")));

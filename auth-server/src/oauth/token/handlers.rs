@@ -10,10 +10,28 @@ use oxide_auth_axum::{OAuthRequest, OAuthResponse, WebError};
 use super::request::TokenRequest;
 use super::{schemas::TokenResponse, service};
 use crate::oauth::error::TokenError;
+use crate::routes;
 use crate::state::AppState;
 use crate::web::error::forbid_caching;
 use crate::web::form;
 
+/// Turns a grant into an access token
+///
+/// RFC 6749 section 3.2. A request that names no client is the default client's, where one is configured; a public
+/// client sends `client_id`, a confidential one its id and secret as HTTP Basic or in the form.
+#[utoipa::path(
+    post,
+    path = routes::TOKEN,
+    tag = "Tokens",
+    security((), ("secret" = [])),
+    request_body(content = inline(TokenRequest<'_>), content_type = "application/x-www-form-urlencoded",
+        description = "Each parameter at most once; none in the address."),
+    responses(
+        (status = 200, description = "A token.", body = TokenResponse,
+            headers(("Cache-Control" = String, description = "Always `no-store`."))),
+        TokenError,
+    )
+)]
 pub(super) async fn token(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
     let request = form::read(request).await?;
     let request = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {

@@ -16,16 +16,18 @@ mod request;
 mod schemas;
 mod service;
 
-use axum::Router;
-use axum::routing::post;
 use http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
-use crate::routes;
 use crate::state::AppState;
 use crate::web::error::only;
 
-pub(crate) fn router(state: &AppState) -> Router<AppState> {
+/// The name by which the documentation calls a client's HTTP Basic credentials.
+pub(crate) const CLIENT: &str = "secret";
+
+pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: no cookie means anything here.
     let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
@@ -33,6 +35,6 @@ pub(crate) fn router(state: &AppState) -> Router<AppState> {
         header::CONTENT_TYPE,
         HeaderName::from_static("x-requested-with"),
     ]);
-    let methods = post(handlers::token).fallback(|| async { only(&Method::POST) });
-    Router::new().route(routes::TOKEN, methods).layer(cors)
+    let token = routes!(handlers::token).map(|methods| methods.fallback(|| async { only(&Method::POST) }));
+    OpenApiRouter::new().routes(token).layer(cors)
 }

@@ -1,15 +1,57 @@
-//! The answer of RFC 6749 section 5.1.
+//! What the token endpoint reads and writes, as the documentation shows it: the form's parameters (the state machines
+//! ask for them by name, see [`super::request`]) and the answer of RFC 6749 section 5.1.
 
 use serde::Serialize;
 use shared::token::scope::ScopeSet;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::request::TokenRequest;
+use crate::clients::GrantType;
 
 /// What a client gets for a grant.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct TokenResponse {
+    /// A JWT (RFC 9068), for the resource server alone: clients do not look inside.
+    #[schema(example = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJ….c2ln…")]
     pub access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds.
+    #[schema(example = 600)]
     pub expires_in: i64,
-    /// Always said, so that a client sees what it got without comparing.
+    /// What was granted, separated by spaces. Always said, so that a client sees what it got without comparing.
+    #[schema(value_type = String, example = "movies:read")]
     pub scope: ScopeSet,
 }
+
+impl PartialSchema for TokenRequest<'_> {
+    fn schema() -> RefOr<Schema> {
+        // A documentation page would fill in "string" where there is no example.
+        let text = |help: &str, example: &str| {
+            ObjectBuilder::new().schema_type(Type::String).description(Some(help)).examples([example])
+        };
+        let secret = |help: &str| text(help, "").format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)));
+        let grants = GrantType::ALL.map(GrantType::as_str);
+        ObjectBuilder::new()
+            .property("grant_type", text("The kind of grant.", "password").enum_values(Some(grants)))
+            .property("username", text("The user's e-mail address.", "demo@example.com"))
+            .property("password", secret("The user's password."))
+            .property(
+                "scope",
+                text("What is asked for, separated by spaces; absent: the client's default.", "movies:read"),
+            )
+            .property("client_id", text("Who asks, where no HTTP Basic credentials say so.", ""))
+            .property(
+                "client_secret",
+                secret("A confidential client's secret, where HTTP Basic credentials have none."),
+            )
+            .property("resource", text("What the token is for (RFC 8707); absent: what the client is for.", ""))
+            .required("grant_type")
+            .into()
+    }
+}
+
+impl ToSchema for TokenRequest<'_> {}

@@ -6,6 +6,7 @@ use axum::http::header::{VARY, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::http::docs::Answers;
 use crate::http::problem::Problem;
 
 /// When to come back where no key is held yet, in seconds: about one fetch.
@@ -77,6 +78,22 @@ impl Denied {
             .retry_after(KEYS_RETRY_AFTER),
         }
     }
+}
+
+/// What a route behind a token with `scope` may answer before its handler is asked: every refusal as it is sent.
+pub(super) fn documented(realm: &str, scope: &'static str) -> Answers {
+    const MEANING: &str = "The challenge (RFC 6750 section 3), where the token is at fault.";
+    let reasons = [Reason::Missing, Reason::Malformed, Reason::Invalid, Reason::Scope(scope), Reason::KeysUnavailable];
+    reasons.into_iter().fold(Answers::problems(), |answers, reason| {
+        let denied = Denied::new(Arc::from(realm), reason);
+        let problem = denied.problem();
+        let status = problem.status();
+        let answers = answers.problem(&problem);
+        match denied.challenge() {
+            Some(challenge) => answers.header(status, &WWW_AUTHENTICATE, MEANING, &challenge),
+            None => answers,
+        }
+    })
 }
 
 /// One text for every cause: which rule a token broke is of use to whoever forges one.

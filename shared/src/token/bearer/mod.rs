@@ -34,6 +34,7 @@ use super::claims::AccessClaims;
 use super::source::Keys;
 use super::verifier::{Refusal, Verifier};
 use crate::clock::Clock;
+use crate::http::docs::Answers;
 use denied::Reason;
 
 pub use denied::Denied;
@@ -54,6 +55,15 @@ impl<P> Authorized<P> {
     /// What the token says.
     pub fn claims(&self) -> &AccessClaims {
         &self.claims
+    }
+}
+
+impl<P: Permission> Authorized<P> {
+    /// What a route with this in its signature may answer before its handler runs, for its documentation; `realm` is the
+    /// [`Gate`]'s.
+    #[must_use]
+    pub fn documented(realm: &str) -> Answers {
+        denied::documented(realm, P::SCOPE)
     }
 }
 

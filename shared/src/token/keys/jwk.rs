@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use super::{Algorithm, KeyError};
 
@@ -12,7 +13,7 @@ use super::{Algorithm, KeyError};
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// The public numbers of a key, base64url without padding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "kty")]
 pub enum PublicParams {
     /// A point of P-256, 32 bytes each.
@@ -44,7 +45,7 @@ pub enum PublicParams {
 }
 
 /// A public key for signatures. Reading and writing it never carries a private member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Map<String, Value>")]
 pub struct Jwk {
     /// Key type and public numbers.
@@ -60,7 +61,7 @@ pub struct Jwk {
 }
 
 /// The `use` of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Purpose {
     /// Signatures.
     #[serde(rename = "sig")]
@@ -68,7 +69,7 @@ pub enum Purpose {
 }
 
 /// A JWK Set as it is published; keys are sorted by `kid`, so that equal sets are equal bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Jwks {
     keys: Vec<Jwk>,
 }

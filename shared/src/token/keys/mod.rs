@@ -11,13 +11,14 @@ mod strength;
 mod verifying;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use jwk::{Jwk, Jwks, PublicParams};
 pub use set::KeySet;
 pub use verifying::VerifyingKey;
 
 /// The signature algorithms that are accepted; all asymmetric (RFC 8725 section 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256, the default.
     #[serde(rename = "ES256")]

@@ -1,0 +1,55 @@
+//! Refusals in the OpenAPI document, each by the match that answers it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
+use shared::db::DbError;
+use shared::http::docs::Answers;
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
+
+use super::{Answer, CHALLENGE, TokenError};
+use crate::clients;
+use crate::passwords::LaneError;
+use crate::users;
+use crate::web::error::ErrorBody;
+use crate::web::form::FormError;
+
+/// What these errors look like on the wire.
+pub(in crate::oauth) fn documented(errors: &[TokenError]) -> Answers {
+    let answers = Answers::of::<ErrorBody>("application/json");
+    errors.iter().map(Answer::from).fold(answers, |answers, answer| {
+        let Answer { status, error, description, retry_after } = answer;
+        let body = serde_json::json!(ErrorBody { error, error_description: description });
+        let answers = answers.example(status, error, description, body);
+        match (status, retry_after) {
+            (StatusCode::UNAUTHORIZED, _) => {
+                answers.header(status, &WWW_AUTHENTICATE, "How to authenticate (RFC 7617).", CHALLENGE)
+            }
+            (_, Some(seconds)) => answers.retry_after(status, seconds),
+            _ => answers,
+        }
+    })
+}
+
+/// One reason for each code and status that the token endpoint answers with.
+impl IntoResponses for TokenError {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            Self::Missing("grant_type"),
+            Self::User(users::AuthenticateError::Refused(users::Refusal::UnknownUser)),
+            Self::UnknownGrant,
+            Self::GrantNotAllowed,
+            Self::Scope,
+            Self::Target,
+            Self::Client(clients::AuthenticateError::Unknown),
+            Self::Form(FormError::TooLarge),
+            Self::Machine("a defect"),
+            Self::User(users::AuthenticateError::Lane(LaneError::Busy { retry_after: Duration::from_secs(1) })),
+            Self::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}

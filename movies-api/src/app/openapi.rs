@@ -1,0 +1,32 @@
+//! The frame of the OpenAPI document: what stands around the operations, which the rooms describe themselves.
+
+use shared::http::docs::{LOGIN, login};
+use shared::http::problem::Problem;
+use shared::token::bearer::Permission as _;
+use utoipa::OpenApi;
+use utoipa::openapi::Components;
+
+use crate::movies::handlers::MoviesRead;
+
+const DESCRIPTION: &str = "Films for whoever holds an access token with the scope `movies:read`.\n\n\
+    Every answer carries an `X-Request-Id`, by which the log knows the request. Errors are problem documents \
+    (RFC 9457), whose `code` is stable.";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Movies API", version = "1", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    components(schemas(Problem)),
+    tags(
+        (name = "Movies", description = "Looking up films."),
+        (name = "Health", description = "For load balancers and supervisors."),
+    )
+)]
+struct Frame;
+
+/// The document without operations; tokens come from `token_url`.
+pub(super) fn frame(token_url: &str) -> utoipa::openapi::OpenApi {
+    let mut document = Frame::openapi();
+    let components = document.components.get_or_insert_with(Components::new);
+    components.add_security_scheme(LOGIN, login(token_url, [(MoviesRead::SCOPE, "look up films")]));
+    document
+}

@@ -8,6 +8,7 @@ use crate::resource_servers::{NewScope, ResourceServers};
 const EXAMPLES: &str = "\
 Examples:
   auth-server resource create https://reviews.example.com --name reviews --scope 'reviews:read=Read reviews'
+  auth-server resource add-scope movies 'movies:rate=Rate movies'
   auth-server resource set-audience movies https://movies.example.com";
 
 /// What can be said of resource servers.
@@ -27,6 +28,14 @@ pub(super) enum ResourceCommand {
         #[arg(long = "scope", value_name = "NAME=TEXT")]
         scopes: Vec<NewScope>,
     },
+    /// Add scopes to a service
+    AddScope {
+        /// The service's name
+        name: String,
+        /// A scope with what it allows, such as `movies:rate=Rate movies`; several for more
+        #[arg(required = true, value_name = "NAME=TEXT")]
+        scopes: Vec<NewScope>,
+    },
     /// Change a service's audience; its clients follow
     SetAudience {
         /// The service's name
@@ -44,6 +53,7 @@ pub(super) async fn run(command: ResourceCommand, context: &Context) -> anyhow::
             check_uri(&audience)?;
             service.create(&audience, &name, &scopes).await?;
         }
+        ResourceCommand::AddScope { name, scopes } => service.add_scopes(&name, &scopes).await?,
         ResourceCommand::SetAudience { name, audience } => {
             check_uri(&audience)?;
             service.set_audience(&name, &audience).await?;

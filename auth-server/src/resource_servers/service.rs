@@ -70,6 +70,20 @@ impl ResourceServers {
         }
     }
 
+    /// Adds scopes to a service.
+    ///
+    /// # Errors
+    /// [`ResourceServerError`]; nothing is kept then.
+    pub async fn add_scopes(&self, name: &str, scopes: &[NewScope]) -> Result<(), ResourceServerError> {
+        let server = self.list().await?.into_iter().find(|server| server.name == name);
+        let server = server.ok_or_else(|| ResourceServerError::Unknown(name.to_owned()))?;
+        let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
+        for scope in scopes {
+            store::insert_scope(&mut transaction, &server.audience, scope).await.map_err(taken)?;
+        }
+        Ok(transaction.commit().await.map_err(DbError::from)?)
+    }
+
     /// Gives a service another audience; its scopes and clients follow.
     ///
     /// # Errors

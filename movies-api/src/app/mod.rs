@@ -28,11 +28,21 @@ pub struct AppOptions {
 
 /// All routes with everything around them.
 pub fn router(state: AppState, options: AppOptions) -> Router {
+    assemble(rooms(), state, options)
+}
+
+/// The rooms: a new one is a line here.
+pub fn rooms() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(movies::router())
+}
+
+/// Puts health, documents, fallbacks and layers around `rooms`.
+pub fn assemble(rooms: OpenApiRouter<AppState>, state: AppState, options: AppOptions) -> Router {
     let AppOptions { is_https, has_docs, token_url } = options;
     let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&token_url))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
-        .merge(movies::router())
+        .merge(rooms)
         .split_for_parts();
     let page = PageOptions { token_url, client_id: None, scopes: vec![MoviesRead::SCOPE.to_owned()] };
     let documented = if has_docs { docs::router(document, &page) } else { Router::new() };

@@ -7,6 +7,7 @@
 mod bearer;
 mod command_line;
 mod data_set;
+mod decades;
 mod docs;
 mod export;
 mod health;
@@ -16,3 +17,7 @@ mod new_movies;
 mod readme;
 mod show_movie;
 mod support;
+mod tutorial;
+
+// The tutorial's room says `crate::state`, as it would inside the service.
+use movies_api::state;

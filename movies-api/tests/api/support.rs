@@ -21,6 +21,7 @@ use shared::token::source::Keys;
 use shared::token::verifier::Verifier;
 use sqlx::PgPool;
 use tower::ServiceExt as _;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The service as `serve` builds it, with a clock that stands still.
 pub struct TestApp {
@@ -39,21 +40,28 @@ impl TestApp {
     pub fn without_docs(pool: PgPool) -> Self {
         let issuer = TestIssuer::es256();
         let keys = issuer.key_set();
-        Self::with(pool, issuer, keys, false)
+        Self::with(pool, issuer, keys, false, app::rooms())
+    }
+
+    /// With other rooms than the service has.
+    pub fn with_rooms(pool: PgPool, rooms: OpenApiRouter<AppState>) -> Self {
+        let issuer = TestIssuer::es256();
+        let keys = issuer.key_set();
+        Self::with(pool, issuer, keys, true, rooms)
     }
 
     pub fn with_keys(pool: Pool, issuer: TestIssuer, set: KeySet) -> Self {
-        Self::with(pool, issuer, set, true)
+        Self::with(pool, issuer, set, true, app::rooms())
     }
 
-    fn with(pool: Pool, issuer: TestIssuer, set: KeySet, has_docs: bool) -> Self {
+    fn with(pool: Pool, issuer: TestIssuer, set: KeySet, has_docs: bool, rooms: OpenApiRouter<AppState>) -> Self {
         let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let keys = Keys::fixed(set);
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
         let token_url = format!("{}/token", issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, token_url };
-        Self { issuer, clock, router: app::router(AppState { pool, gate }, options) }
+        Self { issuer, clock, router: app::assemble(rooms, AppState { pool, gate }, options) }
     }
 
     /// A good token in the making.

@@ -1,0 +1,35 @@
+//! From a request to the service and back.
+
+use axum::Json;
+use axum::extract::State;
+use shared::db::{DbError, Pool};
+use shared::http::problem::Problem;
+use shared::token::bearer::{Authorized, Permission};
+
+use super::model::Decade;
+use super::service;
+
+/// What a caller needs for reading decades.
+pub struct DecadesRead;
+
+impl Permission for DecadesRead {
+    const SCOPE: &'static str = "decades:read";
+}
+
+/// Every decade, earliest first
+#[utoipa::path(
+    get,
+    path = "/decades",
+    tag = "Decades",
+    security(("login" = [DecadesRead::SCOPE])),
+    responses((status = 200, description = "The decades.", body = [Decade]))
+)]
+pub(super) async fn list(_: Authorized<DecadesRead>, State(pool): State<Pool>) -> Result<Json<Vec<Decade>>, Problem> {
+    service::list(&pool).await.map(Json).map_err(|error| {
+        tracing::error!(%error, "decades cannot be read");
+        match error {
+            DbError::Unavailable(_) => Problem::unavailable(),
+            DbError::Other(_) => Problem::internal(),
+        }
+    })
+}

@@ -71,6 +71,9 @@ fn config_check_names_what_is_wrong() {
     let two = run(command.env("MYAPI_MOVIES__PUBLIC_KEY_FILE", "key.pem"), 1);
     assert!(stderr(&two).contains("keep one of the three"), "{two:?}");
     command.env_remove("MYAPI_MOVIES__PUBLIC_KEY_FILE");
+    let cache = run(command.env("MYAPI_MOVIES__KEY_CACHE", folder.path().join("copy.json")), 1);
+    assert!(stderr(&cache).contains("only keys of MYAPI_MOVIES__JWKS_URL"), "{cache:?}");
+    command.env_remove("MYAPI_MOVIES__KEY_CACHE");
 
     for (name, value) in [
         ("MYAPI_MOVIES__BIMD", "127.0.0.1:1"),
@@ -145,6 +148,24 @@ async fn a_schema_newer_than_the_binary_is_refused(pool: PgPool) {
         let refused = run(serving(&pool, folder.path()).args(arguments), 1);
         assert!(stderr(&refused).contains("29991231000000"), "{refused:?}");
     }
+}
+
+#[test]
+fn a_key_cache_without_a_folder_is_found_before_the_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = movies_api();
+    command
+        .args(["config", "check"])
+        .env("MYAPI_DATABASE__DEV", "postgres://u@127.0.0.1/x")
+        .env("MYAPI_MOVIES__JWKS_URL", "http://127.0.0.1:1/jwks.json");
+    for place in [folder.path().to_owned(), folder.path().join("none/keys.json")] {
+        let refused = run(command.env("MYAPI_MOVIES__KEY_CACHE", &place), 1);
+        assert!(stderr(&refused).contains("MYAPI_MOVIES__KEY_CACHE"), "{refused:?}");
+    }
+    for place in ["keys.json".into(), folder.path().join("keys.json")] {
+        run(command.env("MYAPI_MOVIES__KEY_CACHE", place), 0);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a check writes nothing");
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -144,18 +144,16 @@ fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource
     }
 }
 
-/// Looked at now, because whoever mistypes it would find out in the first outage.
+/// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no
+/// harm.
 fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
     let Some(path) = settings.find::<PathBuf>(KEY_CACHE)? else { return Ok(None) };
-    let refuse = |reason: &str| Err(settings.refuse(KEY_CACHE, &format!("is `{}`: {reason}", path.display())));
-    if settings.find::<Url>(JWKS_URL)?.is_none() {
-        return refuse(&format!("only keys of {JWKS_URL} are kept there"));
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        true => refuse("it has to be a file in a folder that is there"),
-        false => Ok(Some(path)),
+    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let reason = format!("is `{}`: it has to be a file in a folder that is there", path.display());
+        return Err(settings.refuse(KEY_CACHE, &reason));
     }
+    Ok(Some(path))
 }
 
 fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {

@@ -71,9 +71,6 @@ fn config_check_names_what_is_wrong() {
     let two = run(command.env("MYAPI_MOVIES__PUBLIC_KEY_FILE", "key.pem"), 1);
     assert!(stderr(&two).contains("keep one of the three"), "{two:?}");
     command.env_remove("MYAPI_MOVIES__PUBLIC_KEY_FILE");
-    let cache = run(command.env("MYAPI_MOVIES__KEY_CACHE", folder.path().join("copy.json")), 1);
-    assert!(stderr(&cache).contains("only keys of MYAPI_MOVIES__JWKS_URL"), "{cache:?}");
-    command.env_remove("MYAPI_MOVIES__KEY_CACHE");
 
     for (name, value) in [
         ("MYAPI_MOVIES__BIMD", "127.0.0.1:1"),

@@ -31,6 +31,7 @@ const PUBLIC_KEY_FILE: &str = "MYAPI_MOVIES__PUBLIC_KEY_FILE";
 const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
 const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
+const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 
 /// Every setting of this service.
@@ -53,6 +54,10 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "true takes keys by plain http from other hosts too: only on a network that is the services' own",
     ),
+    Setting::optional(
+        KEY_CACHE,
+        "a file that keeps the keys of JWKS_URL for a start while the auth-server is down; of each process its own",
+    ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
 ];
@@ -72,15 +77,17 @@ pub struct Config {
     pub keys: KeySource,
     /// Whether keys may come by plain http from other hosts than this one.
     pub allows_http_keys: bool,
+    /// Where the keys of a URL are kept for a start without it.
+    pub key_cache: Option<PathBuf>,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
 }
 
 impl Config {
-    /// How keys are fetched.
+    /// How keys are fetched and kept.
     #[must_use]
     pub fn key_options(&self) -> KeysOptions {
-        KeysOptions { allow_http: self.allows_http_keys, ..KeysOptions::default() }
+        KeysOptions { allow_http: self.allows_http_keys, copy: self.key_cache.clone(), ..KeysOptions::default() }
     }
 
     /// Reads and checks all settings; the [`Settings`] come along for their notices.
@@ -97,6 +104,7 @@ impl Config {
             audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
+            key_cache: key_cache(&settings)?,
             has_docs: settings.get(DOCS)?,
             common,
         };
@@ -134,6 +142,18 @@ fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource
         (Some(_), ..) => Err(settings.refuse(PUBLIC_KEY_FILE, "is not the only source of keys: keep one of the three")),
         _ => Err(settings.refuse(JWKS_FILE, "is not the only source of keys: keep one of the three")),
     }
+}
+
+/// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no
+/// harm.
+fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(path) = settings.find::<PathBuf>(KEY_CACHE)? else { return Ok(None) };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+        let reason = format!("is `{}`: it has to be a file in a folder that is there", path.display());
+        return Err(settings.refuse(KEY_CACHE, &reason));
+    }
+    Ok(Some(path))
 }
 
 fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {

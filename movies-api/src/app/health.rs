@@ -21,6 +21,9 @@ use crate::state::AppState;
 pub(super) struct Health {
     /// `ok` or `ready`.
     status: &'static str,
+    /// Seconds since the keys were read from their source; grows while that cannot be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_age: Option<u64>,
 }
 
 type Answer = ([(HeaderName, &'static str); 1], Json<Health>);
@@ -35,18 +38,18 @@ type Answer = ([(HeaderName, &'static str); 1], Json<Health>);
     responses((status = 200, description = "It lives.", body = Health, example = json!({ "status": "ok" })))
 )]
 pub(super) async fn live() -> Answer {
-    healthy("ok")
+    healthy(Health { status: "ok", keys_age: None })
 }
 
 /// Would requests be answered?
 ///
-/// That needs a key to check tokens with, and a database that answers in time.
+/// That needs a key to check tokens with, wherever it was read, and a database that answers in time.
 #[utoipa::path(
     get,
     path = routes::READY,
     tag = "Health",
     responses(
-        (status = 200, description = "They would.", body = Health, example = json!({ "status": "ready" })),
+        (status = 200, description = "They would.", body = Health, example = json!({ "status": "ready", "keys_age": 42 })),
         NotReady,
     )
 )]
@@ -61,7 +64,10 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Answer, Probl
         tracing::warn!("not ready: the database does not answer");
     }
     Err(not_ready(match (has_keys, has_database) {
-        (true, true) => return Ok(healthy("ready")),
+        (true, true) => {
+            let keys_age = keys.age().map(|age| age.as_secs());
+            return Ok(healthy(Health { status: "ready", keys_age }));
+        }
         (false, true) => "There is no key to check tokens with.",
         (true, false) => "The database does not answer.",
         (false, false) => "There is no key to check tokens with, and the database does not answer.",
@@ -84,6 +90,6 @@ impl IntoResponses for NotReady {
 }
 
 /// No cache may answer in this process's place.
-fn healthy(status: &'static str) -> Answer {
-    ([(header::CACHE_CONTROL, "no-store")], Json(Health { status }))
+fn healthy(health: Health) -> Answer {
+    ([(header::CACHE_CONTROL, "no-store")], Json(health))
 }

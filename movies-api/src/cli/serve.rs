@@ -10,7 +10,7 @@ use shared::config::Sources;
 use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::Gate;
-use shared::token::source::Keys;
+use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
 
 use super::{BIND, VERSION};
@@ -49,6 +49,9 @@ impl Serve {
 
         let keys = Keys::new(config.keys.clone(), config.key_options())?;
         keys.load().await.context("no token can be checked")?;
+        if matches!(config.keys, KeySource::JwksUrl(_)) && config.key_cache.is_none() {
+            tracing::info!("MYAPI_MOVIES__KEY_CACHE is not set: a start while the auth-server is down has no keys");
+        }
         let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
         refuse_newer_schema(&pool).await?;
 

@@ -147,6 +147,24 @@ async fn a_schema_newer_than_the_binary_is_refused(pool: PgPool) {
     }
 }
 
+#[test]
+fn a_key_cache_without_a_folder_is_found_before_the_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = movies_api();
+    command
+        .args(["config", "check"])
+        .env("MYAPI_DATABASE__DEV", "postgres://u@127.0.0.1/x")
+        .env("MYAPI_MOVIES__JWKS_URL", "http://127.0.0.1:1/jwks.json");
+    for place in [folder.path().to_owned(), folder.path().join("none/keys.json")] {
+        let refused = run(command.env("MYAPI_MOVIES__KEY_CACHE", &place), 1);
+        assert!(stderr(&refused).contains("MYAPI_MOVIES__KEY_CACHE"), "{refused:?}");
+    }
+    for place in ["keys.json".into(), folder.path().join("keys.json")] {
+        run(command.env("MYAPI_MOVIES__KEY_CACHE", place), 0);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a check writes nothing");
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn serve_says_where_it_listens_and_stops_when_told(pool: PgPool) {
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@
 mod bearer;
 mod cache;
 mod config;
+mod disk;
 mod keys;
 mod layers;
 mod libraries;

@@ -15,7 +15,8 @@ use crate::support::{now, present, protect};
 /// Far beyond what anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn impatient() -> KeysOptions {
+/// Bounds that do not keep a test waiting.
+pub fn impatient() -> KeysOptions {
     KeysOptions {
         cooldown: Duration::ZERO,
         fetch_timeout: Duration::from_millis(300),
@@ -38,7 +39,7 @@ fn jwks_of(issuers: &[&TestIssuer]) -> Vec<u8> {
 }
 
 /// Comes back when the condition holds.
-async fn until(what: &str, condition: impl Fn() -> bool) {
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(5)).await;

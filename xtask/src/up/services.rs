@@ -22,6 +22,9 @@ const CONFLICTS: [&str; 6] = [
 /// Settings by which somebody brings a key encryption key of their own.
 const OWN_KEY: [&str; 2] = ["MYAPI_AUTH__KEY_ENCRYPTION_KEY", "MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE"];
 
+/// Where movies-api keeps the public keys for a start while auth-server is down.
+const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
+
 /// Builds calls of the binaries.
 #[derive(Debug)]
 pub struct Services {
@@ -79,6 +82,9 @@ impl Services {
             ("MYAPI_MOVIES__AUDIENCE", audience),
             ("MYAPI_MOVIES__JWKS_URL", format!("{auth}/.well-known/jwks.json")),
         ];
+        if environment.find(KEY_CACHE).is_none() {
+            settings.push((KEY_CACHE, home.join("movies-api-keys.json").display().to_string()));
+        }
         let has_own_key = OWN_KEY.iter().any(|name| environment.find(name).is_some());
         let key_file = (!has_own_key).then(|| home.join("key-encryption-key"));
         if let Some(file) = &key_file {
@@ -150,6 +156,12 @@ mod tests {
         let made = services(&[("MYAPI_AUTH__KEY_ENCRYPTION_KEY", "AAAA")]);
         assert_eq!(made.key_file, None);
         assert_eq!(setting(&made, "MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE"), None);
+    }
+
+    #[test]
+    fn the_public_keys_are_kept_with_the_secrets_unless_a_setting_says_where() {
+        assert_eq!(setting(&services(&[]), KEY_CACHE).as_deref(), Some("/home/movies-api-keys.json"));
+        assert_eq!(setting(&services(&[(KEY_CACHE, "/mine.json")]), KEY_CACHE), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A folder with stand-ins in it, and runs of the real xtask in there.
 #![expect(dead_code, reason = "each test binary uses its part of it")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 pub use run::Run;
 
+pub mod pair;
 mod run;
 
 /// A sanity bound; everything here takes a second or two.

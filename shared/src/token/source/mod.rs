@@ -7,8 +7,11 @@
 //!    whatever arrives.
 //!
 //! A read that fails in any way keeps the last good set, for as long as the process lives: an outage of the issuer
-//! must not become one of every resource server.
+//! must not become one of every resource server. With [`KeysOptions::copy`] the set of a URL is on disk as well, and is
+//! taken from there where the first fetch fails; every later one replaces it, so that a key which is published no more
+//! leaves the disk too.
 
+mod disk;
 mod fetch;
 mod file;
 mod flight;
@@ -18,9 +21,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::keys::KeySet;
+use disk::DiskCopy;
 use fetch::Fetcher;
 use file::KeyFile;
 use flight::{Cause, Flight};
@@ -37,6 +42,9 @@ struct Inner {
     options: KeysOptions,
     flight: Mutex<Flight>,
     status: Mutex<Status>,
+    copy: Option<Arc<DiskCopy>>,
+    /// Told after every good read; keeps what it is told until somebody listens.
+    was_read: Notify,
 }
 
 enum Origin {
@@ -51,6 +59,8 @@ struct Status {
     failures: u32,
     problem: Option<String>,
     read_at: Option<Instant>,
+    /// How old the set was at `read_at`; not zero for the copy on disk.
+    age_then: Duration,
     next_pause: Duration,
 }
 
@@ -68,22 +78,32 @@ impl Keys {
     ///
     /// [`SourceError::Url`] and [`SourceError::Client`].
     pub fn new(source: KeySource, options: KeysOptions) -> Result<Self, SourceError> {
-        let origin = match source {
-            KeySource::Pem(path) => Origin::File(KeyFile::pem(path)),
-            KeySource::JwksFile(path) => Origin::File(KeyFile::jwks(path)),
-            KeySource::JwksUrl(url) => Origin::Url(Fetcher::new(url, &options)?),
+        let (origin, copy) = match source {
+            KeySource::Pem(path) => (Origin::File(KeyFile::pem(path)), None),
+            KeySource::JwksFile(path) => (Origin::File(KeyFile::jwks(path)), None),
+            KeySource::JwksUrl(url) => {
+                let copy = options.copy.clone().map(|path| Arc::new(DiskCopy::new(path, url.clone())));
+                (Origin::Url(Fetcher::new(url, &options)?), copy)
+            }
         };
-        Ok(Self::with_origin(origin, KeySet::default(), options))
+        Ok(Self::with_origin(origin, KeySet::default(), options, copy))
     }
 
     /// Keys that are at hand already. The owner of the set may replace them through [`Keys::set`].
     pub fn fixed(set: KeySet) -> Self {
-        Self::with_origin(Origin::Fixed, set, KeysOptions::default())
+        Self::with_origin(Origin::Fixed, set, KeysOptions::default(), None)
     }
 
-    fn with_origin(origin: Origin, set: KeySet, options: KeysOptions) -> Self {
-        let set = Arc::new(ArcSwap::from_pointee(set));
-        Self(Arc::new(Inner { set, origin, options, flight: Mutex::default(), status: Mutex::default() }))
+    fn with_origin(origin: Origin, set: KeySet, options: KeysOptions, copy: Option<Arc<DiskCopy>>) -> Self {
+        Self(Arc::new(Inner {
+            set: Arc::new(ArcSwap::from_pointee(set)),
+            origin,
+            options,
+            flight: Mutex::default(),
+            status: Mutex::default(),
+            copy,
+            was_read: Notify::new(),
+        }))
     }
 
     /// The current set, for a verifier to hold.
@@ -91,7 +111,7 @@ impl Keys {
         Arc::clone(&self.0.set)
     }
 
-    /// Reads the source for the first time.
+    /// Reads the source for the first time, and the copy on disk where a URL gives nothing.
     ///
     /// # Errors
     ///
@@ -105,21 +125,28 @@ impl Keys {
             }
             Origin::Url(_) => {
                 self.refresh(Cause::Age).await;
+                if let Some(copy) = self.0.copy.as_ref().filter(|_| !self.is_ready()) {
+                    self.restore(copy);
+                }
                 Ok(())
             }
         }
     }
 
-    /// Keeps the set current until the task that runs it is dropped. Fixed keys need none: it returns at once.
+    /// Keeps the set current, and its copy on disk, until the task that runs it is dropped. Fixed keys need none: it
+    /// returns at once.
     pub async fn keep_fresh(self) {
         if matches!(self.0.origin, Origin::Fixed) {
             return;
         }
-        loop {
-            let pause = lock(&self.0.status).next_pause;
-            tokio::time::sleep(pause).await;
-            self.refresh(Cause::Age).await;
-        }
+        let refreshing = async {
+            loop {
+                let pause = lock(&self.0.status).next_pause;
+                tokio::time::sleep(pause).await;
+                self.refresh(Cause::Age).await;
+            }
+        };
+        tokio::join!(refreshing, self.keep_copy());
     }
 
     /// Looks for a key that a token names and the set has not. Waits for the read that this causes or that is under
@@ -147,9 +174,10 @@ impl Keys {
         problem.or_else(|| (!self.is_ready()).then(|| "the keys have not been read yet".to_owned()))
     }
 
-    /// How long ago the source was last read well.
+    /// How long ago the set was read from its source, by this process or by the one that left the copy on disk.
     pub fn age(&self) -> Option<Duration> {
-        lock(&self.0.status).read_at.map(|at| at.elapsed())
+        let status = lock(&self.0.status);
+        status.read_at.map(|at| status.age_then.saturating_add(at.elapsed()))
     }
 
     fn holds(&self, kid: &str) -> bool {
@@ -186,6 +214,38 @@ impl Keys {
         }
     }
 
+    fn restore(&self, copy: &DiskCopy) {
+        let place = copy.path().display();
+        match copy.read(&self.0.options) {
+            Ok(Some((set, age))) => {
+                tracing::warn!(
+                    keys.kids = ?set.kids(), keys.age_seconds = age.as_secs(), keys.copy = %place,
+                    "public keys taken from the copy on disk until they can be fetched"
+                );
+                self.0.set.store(Arc::new(set));
+                let mut status = lock(&self.0.status);
+                (status.read_at, status.age_then) = (Some(Instant::now()), age);
+            }
+            Ok(None) => tracing::warn!(keys.copy = %place, "there is no copy of the public keys on disk yet"),
+            Err(error) => {
+                tracing::warn!(keys.copy = %place, %error, "the copy of the public keys on disk is not used")
+            }
+        }
+    }
+
+    /// Writes what was read: one write at a time, of the newest set. A disk that hangs holds up nothing else.
+    async fn keep_copy(&self) {
+        let Some(copy) = &self.0.copy else { return };
+        loop {
+            self.0.was_read.notified().await;
+            let (copy, set, age) = (Arc::clone(copy), self.0.set.load_full(), self.age().unwrap_or_default());
+            #[expect(clippy::disallowed_methods, reason = "it waits for the disk; no password is hashed here")]
+            let written = tokio::task::spawn_blocking(move || copy.write(&set, age));
+            // Fails only while the process ends.
+            let _ = written.await;
+        }
+    }
+
     fn settle(&self, read: Result<Fresh, SourceError>) -> Result<(), SourceError> {
         let options = &self.0.options;
         let mut status = lock(&self.0.status);
@@ -198,8 +258,9 @@ impl Keys {
                     self.0.set.store(Arc::new(set));
                 }
                 // Four fifths: the next set is here before this one is stale.
-                *status =
-                    Status { failures: 0, problem: None, read_at: Some(Instant::now()), next_pause: fresh.age * 4 / 5 };
+                let next_pause = fresh.age * 4 / 5;
+                *status = Status { read_at: Some(Instant::now()), next_pause, ..Status::default() };
+                self.0.was_read.notify_one();
                 Ok(())
             }
             Err(error) => {

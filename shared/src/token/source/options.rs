@@ -18,7 +18,7 @@ pub enum KeySource {
     JwksUrl(Url),
 }
 
-/// Bounds on reading keys.
+/// How keys are read and kept, and the bounds on that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeysOptions {
     /// Plain `http` beyond loopback, where whoever is on the path can replace the keys.
@@ -41,6 +41,11 @@ pub struct KeysOptions {
     pub first_retry: Duration,
     /// The longest pause between failures.
     pub longest_retry: Duration,
+    /// The file where the last good set of a URL is kept for the next start, in a folder that is there; of each process
+    /// its own. Files need none.
+    pub copy: Option<PathBuf>,
+    /// The age beyond which that copy is not used; no token lives nearly as long.
+    pub oldest_copy: Duration,
 }
 
 impl Default for KeysOptions {
@@ -56,6 +61,8 @@ impl Default for KeysOptions {
             longest_age: Duration::from_secs(3600),
             first_retry: Duration::from_secs(1),
             longest_retry: Duration::from_secs(30),
+            copy: None,
+            oldest_copy: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -43,6 +43,13 @@ pub enum KeyCommand {
         #[command(flatten)]
         options: NewKeyArgs,
     },
+    /// Let a published key sign from now on, and retire the one that signs now
+    Activate {
+        /// Which key
+        // A thumbprint may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
     /// List the signing keys
     List,
     /// Print the public half of a key
@@ -122,6 +129,10 @@ pub async fn run(command: KeyCommand, context: &Context) -> anyhow::Result<()> {
         KeyCommand::Import { file, options } => {
             let pem = keys::read_private_file(&file)?;
             let changed = keys::import(pool, &keks(context)?, &pem, &options.into(), now).await?;
+            print_changed(&changed, context.output)
+        }
+        KeyCommand::Activate { kid } => {
+            let changed = keys::activate(pool, &keks(context)?, &kid, now).await?;
             print_changed(&changed, context.output)
         }
         KeyCommand::List => list(context).await,

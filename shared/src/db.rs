@@ -103,6 +103,12 @@ pub fn connect_options(dsn: &str) -> Result<PgConnectOptions, DsnError> {
     Ok(options)
 }
 
+/// Where a database is, for messages: host, port and name, never user or password.
+#[must_use]
+pub fn place(options: &PgConnectOptions) -> String {
+    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+}
+
 /// A pool that connects when first asked, so that a service starts while its database is down.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &str) -> Pool {

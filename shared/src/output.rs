@@ -1,5 +1,8 @@
 //! How commands print what they list or make.
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde::Serialize;
@@ -22,13 +25,20 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
+/// Prints `text` and a line end on stdout. Unlike `println!` it does not panic when nobody reads on (`… | head -1`).
+///
+/// # Errors
+/// When stdout is closed.
+pub fn print_line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
 /// Prints `value` as indented JSON on stdout.
 ///
 /// # Errors
 /// When stdout is closed.
-pub fn print_json(value: &impl Serialize) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut stdout = std::io::stdout().lock();
+pub fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, value)?;
     writeln!(stdout)
 }

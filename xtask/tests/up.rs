@@ -30,12 +30,12 @@ fn up_fills_the_database_once_and_ctrl_c_stops_everything() {
     assert_eq!(
         sandbox.calls(),
         [
-            "auth-server migrate",
             "auth-server key new-secret",
+            "auth-server migrate",
             "auth-server key list --output json",
             "auth-server key generate",
             "auth-server client show demo --output json",
-            "auth-server client create demo --public --name Demo --grant password --scope movies:read --scope profile --scope email",
+            "auth-server client create demo --public --name Demo --grant password --scope movies:read --scope profile --scope email --default-scope movies:read",
             "auth-server user show demo@example.com --output json",
             "auth-server create-user --name Demo User --email demo@example.com --password-stdin",
             "movies-api import CHECKOUT/movies-api/data/movies.csv",

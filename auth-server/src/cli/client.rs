@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use serde::Serialize;
-use shared::output::{OutputFormat, print_json, table};
+use shared::output::{OutputFormat, print_json, print_line, table};
 use shared::token::scope::ScopeSet;
 
 use super::Context;
@@ -117,9 +117,9 @@ fn print_secret(output: OutputFormat, client_id: &ClientId, secret: Option<&str>
     if output == OutputFormat::Json {
         return Ok(print_json(&Registered { client_id, client_secret: secret })?);
     }
-    println!("client_id      {client_id}");
+    print_line(format_args!("client_id      {client_id}"))?;
     if let Some(secret) = secret {
-        println!("client_secret  {secret}");
+        print_line(format_args!("client_secret  {secret}"))?;
         eprintln!("Keep the secret now: it is not stored and cannot be shown again.");
     }
     Ok(())
@@ -129,7 +129,7 @@ fn done(output: OutputFormat, what: &str, client_id: &ClientId) -> anyhow::Resul
     if output == OutputFormat::Json {
         return Ok(print_json(&serde_json::json!({ "client_id": client_id, "done": what }))?);
     }
-    println!("{client_id} {what}");
+    print_line(format_args!("{client_id} {what}"))?;
     Ok(())
 }
 
@@ -158,6 +158,6 @@ fn list(clients: &[Client], output: OutputFormat) -> anyhow::Result<()> {
             state,
         ]);
     }
-    println!("{table}");
+    print_line(&table)?;
     Ok(())
 }

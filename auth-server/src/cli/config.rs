@@ -1,7 +1,7 @@
 //! `auth-server config`.
 
 use shared::config::{Settings, Sources};
-use shared::output::{OutputFormat, print_json, table};
+use shared::output::{OutputFormat, print_json, print_line, table};
 
 use crate::config::AuthConfig;
 
@@ -29,9 +29,9 @@ fn check(config: &AuthConfig, output: OutputFormat) -> anyhow::Result<()> {
         return Ok(print_json(&serde_json::json!({ "ok": true, "notices": config.notices }))?);
     }
     for notice in &config.notices {
-        println!("note: {notice}");
+        print_line(format_args!("note: {notice}"))?;
     }
-    println!("The settings are good.");
+    print_line("The settings are good.")?;
     Ok(())
 }
 
@@ -47,6 +47,6 @@ fn show(settings: &Settings, output: OutputFormat) -> anyhow::Result<()> {
     for (setting, value, origin) in settings.show() {
         table.add_row([setting.name.to_owned(), value.unwrap_or_default(), origin]);
     }
-    println!("{table}");
+    print_line(&table)?;
     Ok(())
 }

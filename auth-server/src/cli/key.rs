@@ -1,6 +1,5 @@
 //! `auth-server key …`: the signing keys and the key encryption key, for operators.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -203,7 +202,7 @@ fn keks(context: &Context) -> anyhow::Result<KekRing> {
 }
 
 fn print_line(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+    Ok(shared::output::print_line(text)?)
 }
 
 impl From<NewKeyArgs> for NewKey {

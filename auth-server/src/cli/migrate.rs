@@ -1,7 +1,8 @@
 //! `auth-server migrate`.
 
 use anyhow::Context as _;
-use shared::output::{OutputFormat, print_json, table};
+use shared::db;
+use shared::output::{OutputFormat, print_json, print_line, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
@@ -28,7 +29,8 @@ enum MigrateCommand {
 impl Migrate {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
         let options = context.config.direct_database.clone().application_name("auth-server migrate");
-        let mut conn = options.connect().await.context("cannot reach the database")?;
+        let place = db::place(&options);
+        let mut conn = options.connect().await.with_context(|| format!("cannot reach the database {place}"))?;
         match self.command {
             Some(MigrateCommand::Status) => status(&mut conn, context).await?,
             None => migrate(&mut conn, self.roles, context).await?,
@@ -47,20 +49,22 @@ async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Contex
         return Ok(print_json(&report)?);
     }
     match done.applied {
-        0 => println!("The schema is up to date."),
-        1 => println!("Applied 1 migration."),
-        many => println!("Applied {many} migrations."),
+        0 => print_line("The schema is up to date.")?,
+        1 => print_line("Applied 1 migration.")?,
+        many => print_line(format_args!("Applied {many} migrations."))?,
     }
     for role in &done.roles_made {
-        println!("Made role {role}.");
+        print_line(format_args!("Made role {role}."))?;
     }
     if let Some(audience) = audience {
-        println!("Registered the movies API as resource server {audience}.");
+        print_line(format_args!("Registered the movies API as resource server {audience}."))?;
     }
     if !clashing.is_empty() {
-        println!("These addresses differ from another one only by case or form; they log in by their exact spelling:");
+        print_line(
+            "These addresses differ from another one only by case or form; they log in by their exact spelling:",
+        )?;
         for clash in &clashing {
-            println!("  {}", clash.addresses.join("  "));
+            print_line(format_args!("  {}", clash.addresses.join("  ")))?;
         }
     }
     Ok(())
@@ -87,6 +91,6 @@ async fn status(conn: &mut shared::db::Conn, context: &Context) -> anyhow::Resul
         let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
         table.add_row([migration.version.to_string(), migration.description.clone(), applied]);
     }
-    println!("{table}");
+    print_line(&table)?;
     Ok(())
 }

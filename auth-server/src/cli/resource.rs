@@ -1,6 +1,6 @@
 //! `auth-server resource`: a new service beside movies is registered here.
 
-use shared::output::{OutputFormat, print_json, table};
+use shared::output::{OutputFormat, print_json, print_line, table};
 
 use super::Context;
 use crate::resource_servers::{NewScope, ResourceServers};
@@ -51,7 +51,7 @@ pub(super) async fn run(command: ResourceCommand, context: &Context) -> anyhow::
     for server in all {
         table.add_row([server.name, server.audience, server.scopes.to_string()]);
     }
-    println!("{table}");
+    print_line(&table)?;
     Ok(())
 }
 

@@ -4,18 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use shared::db::{self, DbError, Pool, SchemaState};
+use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
 use crate::app;
 use crate::config::AuthConfig;
 use crate::state::AppState;
-
-/// How long a start waits for a database that does not answer yet.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
-/// How soon a key that another replica or the command line made is known here.
-const KEY_RELOAD: Duration = Duration::from_secs(10);
 
 /// Flags of `serve`.
 #[derive(clap::Args)]
@@ -34,24 +31,27 @@ impl Serve {
         for notice in &context.config.notices {
             tracing::warn!("{notice}");
         }
+        // First what no waiting for the database can mend.
+        context.config.key_ring()?;
         let listener = serve::bind(context.config.bind, "MYAPI_AUTH__BIND").await?;
-        wait_for_schema(&context.pool).await?;
+        wait_for_schema(&context.config).await?;
         let state = AppState::start(context.config.clone(), context.pool.clone(), context.clock.clone()).await?;
         warn_of_missing_rows(&state).await?;
         if let Err(error) = state.users.warm_up().await {
             tracing::warn!(%error, "the first refusals of logins may tell a bcrypt hash by their time");
         }
-        let reload = state.keys.spawn_reload(KEY_RELOAD);
+        let reload = state.keys.spawn_reload(context.config.key_reload);
+        // Before the start line: whoever reads it may stop us.
+        let stop = serve::stop_signal().context("cannot watch for signals")?;
         tracing::info!(
             listen = %listener.local_addr()?,
             issuer = state.config.issuer.as_str(),
             audience = state.config.audience,
             environment = ?state.config.common.environment,
-            database = database_name(&state.config),
+            database = db::place(&state.config.common.database.options),
             version = env!("CARGO_PKG_VERSION"),
             "auth-server listens"
         );
-        let stop = serve::stop_signal().context("cannot watch for signals")?;
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
         reload.abort();
         context.pool.close().await;
@@ -60,21 +60,21 @@ impl Serve {
     }
 }
 
-fn database_name(config: &AuthConfig) -> String {
-    let options = &config.common.database.options;
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
-}
-
 /// A database that is still starting is waited for; one with another schema is a clear refusal.
-async fn wait_for_schema(pool: &Pool) -> anyhow::Result<()> {
+async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
+    let database = &config.common.database;
     let state = loop {
-        match schema_state(pool).await {
-            Err(DbError::Unavailable(error)) if started.elapsed() < DATABASE_PATIENCE => {
-                tracing::warn!(%error, "waiting for the database");
+        match schema_state(&database.options).await {
+            Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {
+                tracing::warn!(%error, database = db::place(&database.options), "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            answer => break answer.context("cannot read the schema's version")?,
+            answer => {
+                break answer.with_context(|| {
+                    format!("cannot use the database {} (set by {})", db::place(&database.options), database.variable)
+                })?;
+            }
         }
     };
     match state {
@@ -89,9 +89,14 @@ async fn wait_for_schema(pool: &Pool) -> anyhow::Result<()> {
     }
 }
 
-async fn schema_state(pool: &Pool) -> Result<SchemaState, DbError> {
-    let mut conn = pool.acquire().await?;
-    db::schema_state(&mut conn).await
+/// Over a connection of its own: the pool says only that it timed out, not why.
+async fn schema_state(options: &PgConnectOptions) -> Result<SchemaState, DbError> {
+    let options = options.clone().application_name("auth-server");
+    let connected = tokio::time::timeout(db::ACQUIRE_TIMEOUT, options.connect()).await;
+    let mut conn = connected.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))?;
+    let state = db::schema_state(&mut conn).await?;
+    conn.close().await?;
+    Ok(state)
 }
 
 /// Settings that name rows which are not there: requests would be refused, and the log says why before they are.

@@ -6,7 +6,7 @@ use anyhow::bail;
 use chrono::{DateTime, Utc};
 use comfy_table::Table;
 use serde::Serialize;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, print_line};
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Resu
             return match context.output {
                 OutputFormat::Json => Ok(print_json(&serde_json::json!({ "sub": user.sub, "done": "deleted" }))?),
                 OutputFormat::Table => {
-                    println!("{} deleted", printable(&user.email));
+                    print_line(format_args!("{} deleted", printable(&user.email)))?;
                     Ok(())
                 }
             };
@@ -171,7 +171,7 @@ impl List {
         let views: Vec<View<'_>> = page.iter().map(|user| View::of(users, user)).collect();
         match output {
             OutputFormat::Json => print_json(&views)?,
-            OutputFormat::Table => println!("{}", table(&views)),
+            OutputFormat::Table => print_line(table(&views))?,
         }
         if let Some(last) = page.last().filter(|_| has_more) {
             eprintln!("There are more: --after '{}' goes on.", printable(&last.email));
@@ -218,9 +218,9 @@ fn show(users: &Users, user: &User, password: Option<&str>, output: OutputFormat
     if output == OutputFormat::Json {
         return Ok(print_json(&view)?);
     }
-    println!("{}", table(std::slice::from_ref(&view)));
+    print_line(table(std::slice::from_ref(&view)))?;
     if let Some(password) = password {
-        println!("password  {password}");
+        print_line(format_args!("password  {password}"))?;
         eprintln!("Keep the password now: only its hash is stored, and it cannot be shown again.");
     }
     Ok(())

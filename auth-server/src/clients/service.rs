@@ -90,6 +90,8 @@ impl Clients {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         let found = store::find(&mut conn, &presented.client_id).await?;
         let client = found.ok_or(AuthenticateError::Unknown)?;
+        // Not before it is known to be a client's: people send their address or worse by mistake.
+        tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
         match (client.kind, &presented.secret) {
             (ClientKind::Public, None) => {}
             (ClientKind::Public, Some(_)) => return Err(AuthenticateError::SecretUnexpected),

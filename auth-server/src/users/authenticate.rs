@@ -84,6 +84,8 @@ impl Users {
             self.lane().burn(plain).await?;
             return refused(Refusal::UnknownUser);
         };
+        // The log tells whose login it was, refused or not.
+        tracing::Span::current().record("user.id", tracing::field::display(found.user.sub));
         let (user, Some(stored)) = (found.user, found.hashed_password) else {
             self.lane().burn(plain).await?;
             return refused(Refusal::NoPassword);

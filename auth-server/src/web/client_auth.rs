@@ -8,7 +8,8 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use secrecy::SecretString;
 
-use super::form;
+use shared::http::percent::decode_form;
+
 use crate::clients::{ClientId, Presented};
 
 /// Some clients leave the padding out.
@@ -77,8 +78,8 @@ fn basic(header: &str) -> Result<Option<(String, String)>, ClientAuthError> {
     let bytes = BASE64.decode(rest.trim_matches(' ')).map_err(|_| ClientAuthError::Malformed)?;
     let text = String::from_utf8(bytes).map_err(|_| ClientAuthError::Malformed)?;
     let (id, secret) = text.split_once(':').ok_or(ClientAuthError::Malformed)?;
-    let id = form::decode(id).map_err(|_| ClientAuthError::Malformed)?;
-    let secret = form::decode(secret).map_err(|_| ClientAuthError::Malformed)?;
+    let id = decode_form(id).map_err(|_| ClientAuthError::Malformed)?;
+    let secret = decode_form(secret).map_err(|_| ClientAuthError::Malformed)?;
     match (id.is_empty(), secret.is_empty()) {
         (true, true) => Ok(None),
         (true, false) => Err(ClientAuthError::Malformed),

@@ -11,7 +11,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use percent_encoding::percent_decode_str;
+use shared::http::percent::{DecodeError, decode_form};
 
 /// Bytes of a form.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -46,6 +46,15 @@ pub enum FormError {
     /// "Parameters ... MUST NOT be included in the request URI" (RFC 6749 section 2.3.1)
     #[error("parameters belong into the body, not into the address")]
     InUri,
+}
+
+impl From<DecodeError> for FormError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Escape | DecodeError::Utf8 => Self::Encoding,
+            DecodeError::Nul => Self::Nul,
+        }
+    }
 }
 
 /// The request with its body read whole and found well-formed.
@@ -107,27 +116,13 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, FormError> {
             return Err(FormError::TooManyParameters);
         }
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-        let (name, value) = (decode(name)?, decode(value)?);
+        let (name, value) = (decode_form(name)?, decode_form(value)?);
         if !seen.insert(name.clone()) {
             return Err(FormError::Repeated);
         }
         parameters.push((name, value));
     }
     Ok(parameters)
-}
-
-/// Decodes one name or value of a form: `+` is a space, every `%` begins a complete escape.
-///
-/// # Errors
-/// [`FormError::Encoding`] or [`FormError::Nul`].
-pub fn decode(text: &str) -> Result<String, FormError> {
-    let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-    if !text.split('%').skip(1).all(is_escape) {
-        return Err(FormError::Encoding);
-    }
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| FormError::Encoding)?;
-    if decoded.contains('\0') { Err(FormError::Nul) } else { Ok(decoded.into_owned()) }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod keys_import;
 mod metadata;
 mod migrations;
 mod password;
+mod process;
+mod readme;
 mod token;
 mod users;
 mod users_addresses;

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use shared::config::{Settings, Sources};
-use shared::output::{OutputFormat, print_json, table};
+use shared::output::{OutputFormat, print_json, print_line, table};
 use shared::token::source::{KeySource, Keys, KeysOptions};
 
 use crate::config::Config;
@@ -33,9 +33,9 @@ async fn check(config: &Config, settings: &Settings, output: OutputFormat) -> an
         return Ok(print_json(&serde_json::json!({ "ok": true, "notices": settings.notices() }))?);
     }
     for notice in settings.notices() {
-        println!("note: {notice}");
+        print_line(format_args!("note: {notice}"))?;
     }
-    println!("The settings are good.");
+    print_line("The settings are good.")?;
     Ok(())
 }
 
@@ -48,6 +48,6 @@ fn show(settings: &Settings, output: OutputFormat) -> anyhow::Result<()> {
     for (setting, value, origin) in settings.show() {
         table.add_row([setting.name.to_owned(), value.unwrap_or_default(), origin]);
     }
-    println!("{table}");
+    print_line(&table)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use shared::config::Sources;
-use shared::output::{OutputFormat, print_json};
+use shared::output::{OutputFormat, print_json, print_line};
 
 use super::database;
 use crate::movies::files::{Format, Rows, Unknowns};
@@ -49,7 +49,7 @@ pub(super) async fn run(sources: &Sources, arguments: Arguments, output: OutputF
     print_faults(&file, &report);
     match output {
         OutputFormat::Json => print_json(&report)?,
-        OutputFormat::Table => println!("{}", summary(&report, options)),
+        OutputFormat::Table => print_line(summary(&report, options))?,
     }
     if report.is_refused(options) {
         bail!("{}: nothing was imported; mend the rows above, or import the others with --skip-bad", file.display());

@@ -50,7 +50,7 @@ pub(super) async fn run(file: Option<PathBuf>, arguments: Arguments) -> anyhow::
         issuer = config.issuer,
         audience = config.audience,
         environment = ?config.common.environment,
-        database = database_name(&config),
+        database = db::place(&config.common.database.options),
         keys.ready = keys.is_ready(),
         version = super::VERSION.as_str(),
         "movies-api listens"
@@ -60,11 +60,6 @@ pub(super) async fn run(file: Option<PathBuf>, arguments: Arguments) -> anyhow::
     pool.close().await;
     tracing::info!("movies-api stopped");
     Ok(())
-}
-
-fn database_name(config: &Config) -> String {
-    let options = &config.common.database.options;
-    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
 }
 
 /// An older binary may misread what a newer one wrote. A database that does not answer now is no reason to wait.

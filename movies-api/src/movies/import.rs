@@ -114,6 +114,9 @@ pub async fn import(
     if options.is_dry_run {
         transaction.rollback().await.map_err(DbError::from)?;
     } else {
+        if inserted > 0 {
+            staging::advance_key(&mut transaction).await?;
+        }
         transaction.commit().await.map_err(DbError::from)?;
         report.is_written = true;
     }

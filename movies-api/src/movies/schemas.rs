@@ -1,6 +1,7 @@
 //! What requests say, checked as a whole: every wrong field is named in one answer.
 
 use http::StatusCode;
+use shared::http::percent;
 use shared::http::problem::{FieldError, Problem};
 
 use super::cursor::Cursor;
@@ -8,7 +9,7 @@ use super::model::{self, ValueError};
 use super::service::NewMovies;
 use crate::config::{DEFAULT_PAGE, MAX_PAGE};
 use crate::routes;
-use crate::web::query::{self, Query};
+use crate::web::query::{Malformed, Query};
 
 /// Reads `?movie_id=`.
 ///
@@ -26,7 +27,7 @@ pub fn movie_id_of_query(raw: Option<&str>) -> Result<i64, Problem> {
 /// # Errors
 /// 400 when it is malformed, 422 when it is not a whole number.
 pub fn movie_id_of_path(path: &str) -> Result<i64, Problem> {
-    let segment = query::decode(path.rsplit('/').next().unwrap_or_default())?;
+    let segment = percent::decode(path.rsplit('/').next().unwrap_or_default()).map_err(Malformed::from)?;
     let mut fields = Fields::default();
     let movie_id = fields.required("movie_id", Some(&segment), model::movie_id);
     fields.finish(movie_id)

@@ -1,23 +1,18 @@
-//! Reads a query or a path segment strictly: what is ambiguous is refused, never repaired.
+//! Reads a query strictly: what is ambiguous is refused, never repaired.
 //!
 //! A parameter that is asked for and there twice, a broken percent escape, bytes that are no UTF-8 and NUL are errors;
 //! parameters that nobody asks for are ignored.
 
 use http::StatusCode;
+use shared::http::percent::{DecodeError, decode_form};
 use shared::http::problem::Problem;
 
 /// Why a request cannot be understood at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// `%` without two hexadecimal digits behind it.
-    #[error("A percent sign is not followed by two hexadecimal digits.")]
-    Escape,
-    /// What the escapes stand for is no text.
-    #[error("A percent-encoded text is not valid UTF-8.")]
-    Utf8,
-    /// Nothing that this service stores can hold U+0000.
-    #[error("A NUL character is in the request.")]
-    Nul,
+    /// A percent-encoded text that stands for none.
+    #[error(transparent)]
+    Encoding(#[from] DecodeError),
     /// Which of the two counts would be a guess.
     #[error("The parameter {0} is there more than once.")]
     Repeated(&'static str),
@@ -43,9 +38,9 @@ impl Query {
         let pairs = raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(&name.replace('+', " "))?, decode(&value.replace('+', " "))?))
+            Ok((decode_form(name)?, decode_form(value)?))
         });
-        decoded.collect::<Result<_, _>>().map(Self)
+        decoded.collect::<Result<_, Malformed>>().map(Self)
     }
 
     /// The value of a parameter, or `None` when it is not there.
@@ -61,47 +56,20 @@ impl Query {
     }
 }
 
-/// Undoes percent-encoding, as in a path segment.
-///
-/// # Errors
-/// [`Malformed`] for a broken escape, for bytes that are no UTF-8, and for NUL.
-pub fn decode(text: &str) -> Result<String, Malformed> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        let decoded = if byte == b'%' {
-            let high = rest.next().and_then(hex_digit).ok_or(Malformed::Escape)?;
-            let low = rest.next().and_then(hex_digit).ok_or(Malformed::Escape)?;
-            high * 16 + low
-        } else {
-            byte
-        };
-        if decoded == 0 {
-            return Err(Malformed::Nul);
-        }
-        bytes.push(decoded);
-    }
-    String::from_utf8(bytes).map_err(|_| Malformed::Utf8)
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[rstest::rstest]
-    #[case("a=%", Malformed::Escape)]
-    #[case("a=%4", Malformed::Escape)]
-    #[case("a=%ZZ", Malformed::Escape)]
-    #[case("a=%u0041", Malformed::Escape)]
-    #[case("a=%ff", Malformed::Utf8)]
-    #[case("a=b%00", Malformed::Nul)]
-    #[case("%00=b", Malformed::Nul)]
-    fn what_cannot_be_decoded_is_refused(#[case] raw: &str, #[case] why: Malformed) {
-        assert_eq!(Query::read(Some(raw)), Err(why));
+    #[case("a=%", DecodeError::Escape)]
+    #[case("a=%4", DecodeError::Escape)]
+    #[case("a=%ZZ", DecodeError::Escape)]
+    #[case("a=%u0041", DecodeError::Escape)]
+    #[case("a=%ff", DecodeError::Utf8)]
+    #[case("a=b%00", DecodeError::Nul)]
+    #[case("%00=b", DecodeError::Nul)]
+    fn what_cannot_be_decoded_is_refused(#[case] raw: &str, #[case] why: DecodeError) {
+        assert_eq!(Query::read(Some(raw)), Err(why.into()));
     }
 
     #[test]

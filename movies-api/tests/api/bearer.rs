@@ -97,7 +97,7 @@ async fn s04_several_or_malformed_credentials_are_a_bad_request(pool: PgPool) {
     assert_snapshot!(twice, @r#"
     400 Bad Request
     cache-control: no-store
-    content-length: 182
+    content-length: 177
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization

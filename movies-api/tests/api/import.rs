@@ -36,6 +36,17 @@ async fn one_bad_row_leaves_the_table_as_it_was(pool: PgPool) {
     assert_eq!(table(&pool).await.len(), 3);
 }
 
+/// The old application goes on inserting without naming a key.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn the_next_key_of_the_table_is_free_after_an_import(pool: PgPool) {
+    let file = "movie_id,title,released,rating\n1,A,2000,8.0\n7,B,2001,8.1\n";
+    for _ in 0..2 {
+        csv(&pool, file, ImportOptions::default()).await;
+        let insert = "insert into myapi.movies (title) values ('new') returning movie_id > 7";
+        assert!(sqlx::query_scalar::<_, bool>(insert).fetch_one(&pool).await.unwrap());
+    }
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_dry_run_counts_and_writes_nothing(pool: PgPool) {
     csv(&pool, "movie_id,title,released,rating\n1,Uno,2001,1.0\n2,\"Two, or \"\"2\"\"\",2002,2.2\n", STRICT).await;

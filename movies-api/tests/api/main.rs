@@ -12,5 +12,6 @@ mod health;
 mod import;
 mod methods;
 mod new_movies;
+mod readme;
 mod show_movie;
 mod support;

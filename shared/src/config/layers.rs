@@ -47,21 +47,30 @@ pub(super) struct Layered {
 pub(super) fn collect(sources: &Sources, known: &[Setting]) -> Result<BTreeMap<String, Layered>, ConfigError> {
     let defaults =
         known.iter().filter_map(|setting| Some((setting.name.to_owned(), setting.default?.to_owned()))).collect();
+    let layers = [
+        Layer { origin: ".env", values: dotenv(sources.dotenv.as_deref())? },
+        Layer { origin: "environment", values: own(&sources.environment) },
+        Layer { origin: "flag", values: sources.flags.clone() },
+    ];
     let mut builder = Config::builder().add_source(Layer { origin: "default", values: defaults });
     if let Some(path) = &sources.file {
-        builder = builder.add_source(File::from(path.as_path()).format(FileFormat::Toml));
+        builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
     }
-    let merged = builder
-        .add_source(Layer { origin: ".env", values: dotenv(sources.dotenv.as_deref())? })
-        .add_source(Layer { origin: "environment", values: own(&sources.environment) })
-        .add_source(Layer { origin: "flag", values: sources.flags.clone() })
-        .build()
-        .and_then(|config| config.cache.into_table())
-        .map_err(|error| file_error(sources, &error))?;
+    for layer in &layers {
+        builder = builder.add_source(layer.clone());
+    }
+    let merged = builder.build().and_then(|config| config.cache.into_table());
 
     let mut values = BTreeMap::new();
-    for (key, value) in merged {
-        flatten(&key, value, &mut values)?;
+    for (key, value) in merged.map_err(|error| file_error(sources, &error))? {
+        flatten(sources, &key, value, &mut values)?;
+    }
+    // What is no variable name of ours must not be read as one; nobody knows it, and it is refused under its own name.
+    for layer in &layers {
+        let odd = layer.values.iter().filter(|(name, _)| !is_plain(name));
+        values.extend(
+            odd.map(|(name, text)| (name.clone(), Layered { text: text.clone(), origin: layer.origin.to_owned() })),
+        );
     }
     Ok(values)
 }
@@ -80,8 +89,19 @@ impl Source for Layer {
 
     fn collect(&self) -> Result<Map<String, Value>, LayerError> {
         let origin = self.origin.to_owned();
-        Ok(self.values.iter().map(|(name, text)| (toml_key(name), Value::new(Some(&origin), text.as_str()))).collect())
+        let plain = self.values.iter().filter(|(name, _)| is_plain(name));
+        Ok(plain.map(|(name, text)| (toml_key(name), Value::new(Some(&origin), text.as_str()))).collect())
     }
+}
+
+/// Dots and brackets mean a path into the tree, and letters of the other case would be the same key.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::File { path: path.to_owned(), reason: format!("cannot be read: {error}") })
 }
 
 fn own(variables: &[(String, String)]) -> Vec<(String, String)> {
@@ -106,16 +126,22 @@ fn dotenv(path: Option<&Path>) -> Result<Vec<(String, String)>, ConfigError> {
 }
 
 fn toml_key(name: &str) -> String {
-    name.trim_start_matches(PREFIX).to_ascii_lowercase().replace("__", ".")
+    name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase().replace("__", ".")
 }
 
 /// Undoes [`toml_key`] over the merged tree; lists become comma separated text.
-fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Layered>) -> Result<(), ConfigError> {
+fn flatten(
+    sources: &Sources,
+    key: &str,
+    value: Value,
+    into: &mut BTreeMap<String, Layered>,
+) -> Result<(), ConfigError> {
     let name = format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"));
-    let origin = value.origin().unwrap_or("file").to_owned();
+    let file = || sources.file.as_deref().map_or_else(|| "file".to_owned(), |path| path.display().to_string());
+    let origin = value.origin().map_or_else(file, str::to_owned);
     if let Ok(table) = value.clone().into_table() {
         for (inner, value) in table {
-            flatten(&format!("{key}.{inner}"), value, into)?;
+            flatten(sources, &format!("{key}.{inner}"), value, into)?;
         }
         return Ok(());
     }
@@ -135,5 +161,20 @@ fn flatten(key: &str, value: Value, into: &mut BTreeMap<String, Layered>) -> Res
 }
 
 fn file_error(sources: &Sources, error: &LayerError) -> ConfigError {
-    ConfigError::File { path: sources.file.clone().unwrap_or_default(), reason: error.to_string() }
+    let reason = match error {
+        LayerError::FileParse { cause, .. } => without_quotation(&cause.to_string()),
+        other => other.to_string(),
+    };
+    ConfigError::File { path: sources.file.clone().unwrap_or_default(), reason }
+}
+
+/// A TOML error quotes the line that it is about, which may hold a secret: `TOML parse error at line 2, column 7`,
+/// three lines of quotation, what is wrong. The first and the last are enough.
+fn without_quotation(error: &str) -> String {
+    let mut lines = error.lines().filter(|line| !line.trim().is_empty());
+    match (lines.next(), lines.next_back()) {
+        (Some(place), Some(reason)) if place.starts_with("TOML parse error at") => format!("{place}: {reason}"),
+        (Some(reason), None) => reason.to_owned(),
+        _ => "cannot be read as TOML".to_owned(),
+    }
 }

@@ -3,10 +3,11 @@
 //! One line is logged for each request, with its path but never its query, so that nothing secret can stand in it.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -55,11 +56,22 @@ pub fn apply(router: Router, options: LayerOptions) -> Router {
         .layer(middleware::from_fn(identify))
 }
 
+/// `client.id` and `user.id` are filled in by whoever learns them; each line of the request has them from then on.
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
     let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.route = route);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    // At this level so that `RUST_LOG=error` leaves the request's id on the lines that are left.
+    let span = tracing::error_span!(
+        "request",
+        request.id = %id,
+        http.method = %request.method(),
+        http.route = route,
+        client.address = peer.map(tracing::field::display),
+        client.id = tracing::field::Empty,
+        user.id = tracing::field::Empty,
+    );
     async move {
         let started = std::time::Instant::now();
         let mut response = next.run(request).await;

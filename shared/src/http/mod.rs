@@ -1,6 +1,7 @@
 //! What both services do alike around their routes: bind and drain ([`serve`]), request ids, limits and the last line of
-//! errors ([`layers`]), RFC 9457 problem documents ([`problem`]).
+//! errors ([`layers`]), strict decoding ([`percent`]), RFC 9457 problem documents ([`problem`]).
 
 pub mod layers;
+pub mod percent;
 pub mod problem;
 pub mod serve;

@@ -4,6 +4,7 @@
 
 mod bearer;
 mod cache;
+mod config;
 mod keys;
 mod libraries;
 mod mutations;

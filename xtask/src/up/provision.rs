@@ -37,12 +37,15 @@ pub fn provision(
     demo: bool,
     interrupt: &Interrupt,
 ) -> Result<Provisioned> {
+    // First of all: from then on every command is told to read it.
+    key_encryption_key(&services, interrupt)?;
+
     let step = Step::start("Schema", "migrating");
     must(&services.auth(&["migrate"]), interrupt)?;
     step.done("up to date");
 
     let step = Step::start("Keys", "looking");
-    keys(&services, interrupt)?;
+    signing_key(&services, interrupt)?;
     step.done("ready");
 
     let mut password = None;
@@ -59,14 +62,18 @@ pub fn provision(
     Ok(Provisioned { services, password })
 }
 
-/// The key encryption key, and one signing key.
-fn keys(services: &Services, interrupt: &Interrupt) -> Result<()> {
+fn key_encryption_key(services: &Services, interrupt: &Interrupt) -> Result<()> {
     if let Some(file) = &services.key_file {
         // It cannot be told to read a file that is yet to be made.
         let mut new_secret = services.auth(&["key", "new-secret"]);
         new_secret.env_remove("MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE");
         folder::kept_secret(file, || must(&new_secret, interrupt))?;
     }
+    Ok(())
+}
+
+/// One, where there is none.
+fn signing_key(services: &Services, interrupt: &Interrupt) -> Result<()> {
     let list = must(&services.auth(&["key", "list", "--output", "json"]), interrupt)?;
     let keys: Vec<serde_json::Value> =
         serde_json::from_str(&list).context("cannot read what `auth-server key list` says")?;
@@ -82,6 +89,8 @@ fn client(services: &Services, interrupt: &Interrupt) -> Result<()> {
     }
     let mut create = services.auth(&["client", "create", CLIENT, "--public", "--name", "Demo", "--grant", "password"]);
     create.args(["--scope", "movies:read", "--scope", "profile", "--scope", "email"]);
+    // Personal data stands in a token only where it is asked for.
+    create.args(["--default-scope", "movies:read"]);
     must(&create, interrupt).map(drop)
 }
 

@@ -122,6 +122,19 @@ pub(in crate::movies) async fn merge(conn: &mut Conn) -> Result<Merged, DbError>
     Ok(merged)
 }
 
+/// Moves the key's own counter past the keys that came from outside, so that the next insert without a key finds a free
+/// one. A counter never goes back, not even when a transaction does: for after an insert that stays.
+pub(in crate::movies) async fn advance_key(conn: &mut Conn) -> Result<(), DbError> {
+    sqlx::query(
+        "select setval(counter, greatest(nextval(counter), (select max(movie_id) from myapi.movies)))
+         from (select pg_get_serial_sequence('myapi.movies', 'movie_id')::regclass as counter) as key
+         where counter is not null",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// One row in the text format of `copy`: tabs between fields, `\N` for null, a backslash before what means something.
 fn write_row(buffer: &mut Vec<u8>, line: u64, movie: &Movie) {
     let Movie { movie_id, title, released, rating } = movie;

@@ -104,7 +104,6 @@ fn sign(
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
     let granted = UserGrant { user, client, scope, sid: Uuid::new_v4(), auth_time: now };
     let minted = issue::access_token(state, granted, now)?;
-    tracing::info!(user.id = %user.sub, client.id = %client.client_id, "a user logged in by password");
     Ok(IssuedToken { token: minted.token, refresh: None, until: minted.expires_at, token_type: TokenType::Bearer })
 }
 

@@ -1,5 +1,7 @@
 //! The settings of this service: their names, defaults, limits and lifetimes, and the checks that span several.
 
+mod issuer;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use shared::token::scope::ScopeSet;
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
+pub use self::issuer::Issuer;
 use crate::clients::ClientId;
 use crate::keys::{KekRing, KekRingError};
 use crate::passwords;
@@ -35,6 +38,7 @@ pub const SETTINGS: &[Setting] = &[
         "Postgres URL of a session on the primary, for migrations, where the other goes through a pooler",
     ),
     Setting::new("MYAPI_AUTH__DATABASE_CONNECTIONS", "10", "the most connections of the pool"),
+    Setting::new("MYAPI_AUTH__DATABASE_PATIENCE", "30", "seconds that a start waits for the database; 0 to 3600"),
     Setting::secret(
         "MYAPI_AUTH__KEY_ENCRYPTION_KEY",
         "32 bytes in base64 that open the signing keys; `auth-server key new-secret` makes one",
@@ -43,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
         "MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS",
         "earlier key encryption keys, newest first, separated by commas; they still open",
     ),
+    Setting::new("MYAPI_AUTH__KEY_RELOAD", "10", "seconds until a key made elsewhere is used here; 1 to 3600"),
     Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
     Setting::optional(
         "MYAPI_AUTH__CORS_ORIGINS",
@@ -79,10 +84,14 @@ pub struct AuthConfig {
     pub direct_database: PgConnectOptions,
     /// The most connections of the pool.
     pub database_connections: u32,
+    /// How long a start waits for a database that does not answer.
+    pub database_patience: Duration,
     /// Opens the signing keys; not needed by every command.
     pub key_encryption_key: Option<SecretString>,
     /// Earlier key encryption keys, newest first.
     pub previous_key_encryption_keys: Vec<SecretString>,
+    /// How soon a key that another replica or the command line made is known here.
+    pub key_reload: Duration,
     /// Who a request without client counts as.
     pub default_client: Option<ClientId>,
     /// Origins whose pages may call `/token`.
@@ -97,63 +106,6 @@ pub struct AuthConfig {
     pub passwords: passwords::Settings,
     /// What an operator should hear once at the start.
     pub notices: Vec<String>,
-}
-
-/// The issuer identifier (RFC 8414 section 2): an absolute URL without query, fragment or trailing slash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issuer {
-    text: String,
-    url: Url,
-}
-
-impl Issuer {
-    /// Exactly as configured, as it stands in tokens and metadata.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The same, parsed.
-    #[must_use]
-    pub const fn url(&self) -> &Url {
-        &self.url
-    }
-
-    /// The address of one of our paths.
-    #[must_use]
-    pub fn endpoint(&self, path: &str) -> String {
-        format!("{}{path}", self.text)
-    }
-
-    /// The issuer's own path, empty for most (RFC 8414 section 3.1 inserts the well-known path before it).
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.url.path().trim_end_matches('/')
-    }
-
-    /// True when clients reach us by https.
-    #[must_use]
-    pub fn is_https(&self) -> bool {
-        self.url.scheme() == "https"
-    }
-}
-
-impl std::str::FromStr for Issuer {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text).map_err(|_| "an issuer is an absolute URL such as https://login.example.com")?;
-        if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
-            return Err("an issuer is an https URL with a host");
-        }
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
-            return Err("an issuer has no query, fragment or user");
-        }
-        if text.ends_with('/') {
-            return Err("an issuer does not end with a slash: clients compare it byte by byte");
-        }
-        Ok(Self { text: text.to_owned(), url })
-    }
 }
 
 impl AuthConfig {
@@ -176,8 +128,10 @@ impl AuthConfig {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
             direct_database: read_direct_database(settings, &common)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
+            database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
             previous_key_encryption_keys: read_previous_keys(settings)?,
+            key_reload: seconds(settings, "MYAPI_AUTH__KEY_RELOAD", 1, 3600)?,
             default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
@@ -208,9 +162,9 @@ impl AuthConfig {
 
 fn read_issuer(settings: &Settings, environment: Environment) -> Result<Issuer, ConfigError> {
     let issuer: Issuer = settings.get("MYAPI_AUTH__ISSUER")?;
-    let is_loopback = issuer.url.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
+    let is_loopback = issuer.url().host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "[::1]" | "localhost"));
     if !issuer.is_https() && (environment != Environment::Dev || !is_loopback) {
-        let reason = format!("is `{}`, but http is only for MYAPI_ENV=dev on loopback: use https", issuer.text);
+        let reason = format!("is `{}`, but http is only for MYAPI_ENV=dev on loopback: use https", issuer.as_str());
         return Err(settings.refuse("MYAPI_AUTH__ISSUER", &reason));
     }
     Ok(issuer)
@@ -244,7 +198,7 @@ fn read_cors_origins(
         return Ok(origins);
     }
     let audience = Url::parse(audience).map(|url| url.origin());
-    let own = [Ok(issuer.url.origin()), audience];
+    let own = [Ok(issuer.url().origin()), audience];
     Ok(own.into_iter().flatten().filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization()).collect())
 }
 

@@ -1,0 +1,12 @@
+//! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
+
+mod binary;
+mod commands;
+mod drain;
+mod limits;
+mod logs;
+mod logs_secrets;
+mod replicas;
+mod settings;
+mod start;
+mod wire;

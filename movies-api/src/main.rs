@@ -1,8 +1,5 @@
-//! The movies API: films for whoever holds a token of the auth-server.
+//! Starts the command line; everything else is in the library.
 
-use std::process::ExitCode;
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    movies_api::cli::run().await
+fn main() -> std::process::ExitCode {
+    movies_api::cli::main()
 }

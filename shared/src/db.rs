@@ -28,10 +28,10 @@ const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// Not now: no connection, shutting down, read-only, out of resources, cancelled. Worth a retry by the client.
-    #[error("the database is unavailable: {0}")]
+    #[error("the database is unavailable: {}", reason(.0))]
     Unavailable(sqlx::Error),
     /// A defect: wrong SQL, a broken row, a violated constraint that no one expected.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {}", reason(.0))]
     Other(sqlx::Error),
 }
 
@@ -121,6 +121,19 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
         .connect_lazy_with(options.application_name(application_name))
 }
 
+/// What went wrong in the server's own words, with its SQLSTATE. (sqlx adds the line of Postgres' C source.)
+#[must_use]
+pub fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+            format!("{}{code}", error.message())
+        }
+        sqlx::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// True when the database answers within `limit`; for `/readyz`.
 pub async fn is_reachable(pool: &Pool, limit: Duration) -> bool {
     let probe = async {
@@ -139,6 +152,31 @@ pub enum SchemaState {
     Behind(usize),
     /// The database has migrations that this binary does not know: it is too old.
     Ahead(i64),
+}
+
+/// Why a binary does not work on a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// Migrations are missing.
+    #[error("it lacks {0} migrations of this version: run `auth-server migrate` first")]
+    Behind(usize),
+    /// The binary is too old.
+    #[error("it has migration {0}, which this version does not know: it was migrated by a newer one; run that one")]
+    Ahead(i64),
+}
+
+impl SchemaState {
+    /// Ok for [`SchemaState::Current`] alone.
+    ///
+    /// # Errors
+    /// [`SchemaError`], which says what to do.
+    pub const fn check(self) -> Result<(), SchemaError> {
+        match self {
+            Self::Current => Ok(()),
+            Self::Behind(missing) => Err(SchemaError::Behind(missing)),
+            Self::Ahead(version) => Err(SchemaError::Ahead(version)),
+        }
+    }
 }
 
 /// Compares the applied migrations with this binary's.

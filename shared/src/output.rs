@@ -25,20 +25,30 @@ pub fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
-/// Prints `text` and a line end on stdout. Unlike `println!` it does not panic when nobody reads on (`… | head -1`).
-///
-/// # Errors
-/// When stdout is closed.
-pub fn print_line(text: impl Display) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
-}
-
 /// Prints `value` as indented JSON on stdout.
 ///
 /// # Errors
-/// When stdout is closed.
+/// When stdout takes no more.
 pub fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    print_bytes(&text)
+}
+
+/// Prints one line, or a table, on stdout. Unlike `println!` it does not panic when nobody reads on (`… | head -1`).
+///
+/// # Errors
+/// When stdout takes no more.
+pub fn print_line(line: impl Display) -> io::Result<()> {
+    print_bytes(format!("{line}\n").as_bytes())
+}
+
+/// Prints bytes on stdout, whole.
+///
+/// # Errors
+/// When stdout takes no more; the error says that it is about stdout.
+pub fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value)?;
-    writeln!(stdout)
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| io::Error::new(error.kind(), format!("cannot write the result to stdout: {error}")))
 }

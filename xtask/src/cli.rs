@@ -25,6 +25,8 @@ pub enum Command {
     Test(Test),
     /// Measure requests per second, latency and CPU time beside a bare server and raw Argon2, on a private Postgres
     Bench(Bench),
+    /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
+    Checklist(Checklist),
     /// Write the query cache `.sqlx` that a build without a database compiles against
     QueryCache(QueryCache),
     /// Run a program and stop it when standard input ends
@@ -92,6 +94,14 @@ pub struct Bench {
     /// Measure the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
+}
+
+/// `cargo xtask checklist`.
+#[derive(Debug, Args)]
+pub struct Checklist {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// How a list is printed.

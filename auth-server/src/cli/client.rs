@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use serde::Serialize;
 use shared::output::{OutputFormat, print_json, print_line, table};
 use shared::token::scope::ScopeSet;
@@ -11,8 +11,15 @@ use super::Context;
 use crate::clients::{Client, ClientId, ClientKind, Clients, GrantType, NewClient};
 use crate::resource_servers::ResourceServers;
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server client create web --public --grant password --scope movies:read
+  auth-server client create backend --grant password --scope movies:read --output json
+  auth-server client rotate-secret backend";
+
 /// What can be said of clients.
 #[derive(clap::Subcommand)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) enum ClientCommand {
     /// List clients
     List,
@@ -37,6 +44,7 @@ pub(super) enum ClientCommand {
 
 /// Flags of `client create`.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Create {
     /// Its id, as it will stand in requests
     client_id: ClientId,
@@ -114,12 +122,17 @@ struct Registered<'a> {
 }
 
 fn print_secret(output: OutputFormat, client_id: &ClientId, secret: Option<&str>) -> anyhow::Result<()> {
-    if output == OutputFormat::Json {
-        return Ok(print_json(&Registered { client_id, client_secret: secret })?);
-    }
-    print_line(format_args!("client_id      {client_id}"))?;
-    if let Some(secret) = secret {
-        print_line(format_args!("client_secret  {secret}"))?;
+    let printed = match (output, secret) {
+        (OutputFormat::Json, _) => print_json(&Registered { client_id, client_secret: secret }),
+        (OutputFormat::Table, None) => print_line(format_args!("client_id      {client_id}")),
+        (OutputFormat::Table, Some(secret)) => {
+            print_line(format_args!("client_id      {client_id}\nclient_secret  {secret}"))
+        }
+    };
+    printed.with_context(|| {
+        format!("`{client_id}` is stored, but nobody saw the answer: `client rotate-secret` makes a new secret")
+    })?;
+    if output == OutputFormat::Table && secret.is_some() {
         eprintln!("Keep the secret now: it is not stored and cannot be shown again.");
     }
     Ok(())
@@ -129,8 +142,7 @@ fn done(output: OutputFormat, what: &str, client_id: &ClientId) -> anyhow::Resul
     if output == OutputFormat::Json {
         return Ok(print_json(&serde_json::json!({ "client_id": client_id, "done": what }))?);
     }
-    print_line(format_args!("{client_id} {what}"))?;
-    Ok(())
+    Ok(print_line(format_args!("{client_id} {what}"))?)
 }
 
 fn show(client: &Client, output: OutputFormat) -> anyhow::Result<()> {
@@ -158,6 +170,5 @@ fn list(clients: &[Client], output: OutputFormat) -> anyhow::Result<()> {
             state,
         ]);
     }
-    print_line(&table)?;
-    Ok(())
+    Ok(print_line(&table)?)
 }

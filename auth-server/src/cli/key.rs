@@ -5,15 +5,23 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
-use shared::output::{OutputFormat, print_json, table};
+use shared::output::{OutputFormat, print_json, print_line, table};
 use shared::token::keys::Algorithm;
 use zeroize::Zeroizing;
 
 use super::Context;
 use crate::keys::{self, Changed, KekRing, KeyId, NewKey};
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server key new-secret > kek && export MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE=kek
+  auth-server key generate --alg EdDSA --activate
+  auth-server key import private.pem --kid 2027-01
+  auth-server key export --format jwks > jwks.json";
+
 /// Signing keys and the key encryption key.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_long_help = EXAMPLES)]
 pub enum KeyCommand {
     /// Make a signing key; the first one signs at once
     Generate {
@@ -120,7 +128,7 @@ pub async fn run(command: KeyCommand, context: &Context) -> anyhow::Result<()> {
 pub fn print_new_secret(output: OutputFormat) -> anyhow::Result<()> {
     let secret = new_secret()?;
     match output {
-        OutputFormat::Table => print_line(&secret),
+        OutputFormat::Table => Ok(print_line(&*secret)?),
         OutputFormat::Json => Ok(print_json(&json!({ "key_encryption_key": *secret }))?),
     }
 }
@@ -145,7 +153,7 @@ async fn list(context: &Context) -> anyhow::Result<()> {
             key.kek_id,
         ]);
     }
-    print_line(&table.to_string())
+    Ok(print_line(&table)?)
 }
 
 async fn export(context: &Context, kid: Option<&str>, format: ExportFormat) -> anyhow::Result<()> {
@@ -156,7 +164,7 @@ async fn export(context: &Context, kid: Option<&str>, format: ExportFormat) -> a
     }
     let key = keys::export_public(&context.pool, kid).await?;
     match (format, context.output) {
-        (ExportFormat::Pem, OutputFormat::Table) => print_line(key.to_pem()?.trim_end()),
+        (ExportFormat::Pem, OutputFormat::Table) => Ok(print_line(key.to_pem()?.trim_end())?),
         (ExportFormat::Pem, OutputFormat::Json) => {
             Ok(print_json(&json!({ "kid": key.kid(), "alg": key.algorithm(), "pem": key.to_pem()? }))?)
         }
@@ -174,7 +182,7 @@ async fn reencrypt(context: &Context) -> anyhow::Result<()> {
         OutputFormat::Json => Ok(print_json(&done)?),
         OutputFormat::Table => {
             let (count, kek) = (done.moved.len(), keks.current().id());
-            print_line(&format!("{count} signing keys moved to key encryption key {kek}"))
+            Ok(print_line(format_args!("{count} signing keys moved to key encryption key {kek}"))?)
         }
     }
 }
@@ -191,7 +199,7 @@ fn print_changed(changed: &Changed, output: OutputFormat) -> anyhow::Result<()> 
         OutputFormat::Json => Ok(print_json(changed)?),
         OutputFormat::Table => {
             let key = &changed.key;
-            print_line(&format!("{} signing key {} is {}", key.alg, key.kid, key.state.as_str()))
+            Ok(print_line(format_args!("{} signing key {} is {}", key.alg, key.kid, key.state.as_str()))?)
         }
     }
 }
@@ -199,10 +207,6 @@ fn print_changed(changed: &Changed, output: OutputFormat) -> anyhow::Result<()> 
 fn keks(context: &Context) -> anyhow::Result<KekRing> {
     let config = &context.config;
     Ok(KekRing::from_settings(config.key_encryption_key.as_ref(), &config.previous_key_encryption_keys)?)
-}
-
-fn print_line(text: &str) -> anyhow::Result<()> {
-    Ok(shared::output::print_line(text)?)
 }
 
 impl From<NewKeyArgs> for NewKey {

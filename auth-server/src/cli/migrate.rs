@@ -10,8 +10,16 @@ use crate::resource_servers::{NewScope, ResourceServers};
 use crate::schema;
 use crate::users;
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server migrate --roles
+  auth-server migrate status --output json
+
+It may run any number of times, and several at once: one applies what is missing, all succeed.";
+
 /// Flags of `migrate`.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Migrate {
     #[command(subcommand)]
     command: Option<MigrateCommand>,
@@ -91,6 +99,5 @@ async fn status(conn: &mut shared::db::Conn, context: &Context) -> anyhow::Resul
         let applied = migration.applied_at.map_or_else(|| "missing".to_owned(), |at| at.to_rfc3339());
         table.add_row([migration.version.to_string(), migration.description.clone(), applied]);
     }
-    print_line(&table)?;
-    Ok(())
+    Ok(print_line(&table)?)
 }

@@ -13,23 +13,42 @@ mod user;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use shared::cli::{Completions, ConfigCommand, Healthcheck, Man};
 use shared::clock::Clock;
-use shared::config::Sources;
+use shared::config::{Settings, Sources};
 use shared::db::{self, Pool};
 pub use shared::output::OutputFormat;
+use sqlx::Connection as _;
 
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, SECTION, SETTINGS};
+use crate::routes;
 
-/// The authorization server: users, clients, signing keys, tokens.
+/// The version and the commit that it was built from.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
+/// The setting that says where the server listens.
+const BIND: &str = "MYAPI_AUTH__BIND";
+
+const EXAMPLES: &str = "\
+Examples:
+  auth-server migrate
+  auth-server key generate
+  auth-server client create web --public --grant password --scope movies:read
+  auth-server create-user --email john@domain.com
+  auth-server serve
+
+Settings come from flags, the environment, .env and --config FILE, in this order; `config show` lists them.
+Exit codes: 0 done, 1 refused or failed, 2 wrong use.";
+
+/// The authorization server: users, clients, signing keys, tokens
 #[derive(Parser)]
-#[command(name = "auth-server", version, arg_required_else_help = true)]
-struct Cli {
+#[command(name = "auth-server", version = VERSION, arg_required_else_help = true, after_long_help = EXAMPLES)]
+pub struct Cli {
     /// TOML file with settings; the environment and `.env` win over it
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
     #[command(subcommand)]
     command: Command,
@@ -37,7 +56,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answer requests until SIGTERM
+    /// Answer requests until SIGTERM or Ctrl-C
     Serve(serve::Serve),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
@@ -57,7 +76,13 @@ enum Command {
     Resource(resource::ResourceCommand),
     /// Look at the settings
     #[command(subcommand)]
-    Config(config::ConfigCommand),
+    Config(ConfigCommand),
+    /// Ask the server on this machine whether it is ready; exit code 1 when it is not
+    Healthcheck(Healthcheck),
+    /// Print the script that completes this command line in a shell
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands
+    Man(Man),
 }
 
 /// What every command works with.
@@ -75,54 +100,64 @@ pub struct Context {
 /// Parses the arguments, does what they say, and tells the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    // Wrong use ends here with 2, `--help` and `--version` with 0.
     let cli = Cli::parse();
     // A command's own words are on stdout; of its log only what needs attention.
     let level = if matches!(cli.command, Command::Serve(_)) { tracing::Level::INFO } else { tracing::Level::WARN };
     shared::telemetry::init(level);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
-    };
-    match runtime.block_on(run(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+    shared::cli::run(run(cli))
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::FAILURE
-}
-
+/// Commands that need neither a database nor, most of them, settings that fit.
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let flags = match &cli.command {
-        Command::Serve(serve) => serve.flags(),
-        _ => Vec::new(),
-    };
-    let sources = Sources::process(cli.config, flags);
+    let output = cli.output;
+    let sources = Sources::process(cli.config, cli.command.flags());
     match cli.command {
-        // These two need no database, and the first no settings either.
-        Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(cli.output),
-        Command::Config(command) => config::run(command, &sources, cli.output),
-        command => dispatch(command, &context(&sources, cli.output)?).await,
+        Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
+        Command::Config(command) => config::run(command, &sources, output),
+        Command::Healthcheck(check) => {
+            let settings = Settings::load(SECTION, SETTINGS, &sources)?;
+            Ok(check.run(shared::config::address(&settings, BIND)?, routes::READY, output)?)
+        }
+        Command::Completions(completions) => Ok(completions.print(Cli::command())?),
+        Command::Man(man) => Ok(man.print(Cli::command(), output)?),
+        command => dispatch(command, &Context::new(&sources, output)?).await,
     }
 }
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
+    // These two speak with a database whose schema may be another one.
+    let command = match command {
+        Command::Serve(serve) => return serve.run(context).await,
+        Command::Migrate(migrate) => return migrate.run(context).await,
+        command => command,
+    };
+    shared::cli::connect(&context.config.common.database, "auth-server").await?.close().await?;
     match command {
-        Command::Serve(serve) => serve.run(context).await,
-        Command::Migrate(migrate) => migrate.run(context).await,
         Command::CreateUser(arguments) => user::create(arguments, context).await,
         Command::User(command) => user::run(command, context).await,
         Command::Client(command) => client::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Resource(command) => resource::run(command, context).await,
-        Command::Config(_) => Ok(()),
+        _ => Ok(()),
     }
 }
 
-fn context(sources: &Sources, output: OutputFormat) -> anyhow::Result<Context> {
-    let (config, _) = AuthConfig::load(sources)?;
-    let pool = db::pool(config.common.database.options.clone(), config.database_connections, "auth-server");
-    Ok(Context { config, pool, clock: Clock::system(), output })
+impl Command {
+    /// Flags that take the place of a setting, by the setting's name.
+    fn flags(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Serve(serve) => serve.flags(),
+            Self::Healthcheck(check) => check.flags(BIND),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Context {
+    fn new(sources: &Sources, output: OutputFormat) -> anyhow::Result<Self> {
+        let (config, _) = AuthConfig::load(sources)?;
+        let pool = db::pool(config.common.database.options.clone(), config.database_connections, "auth-server");
+        Ok(Self { config, pool, clock: Clock::system(), output })
+    }
 }

@@ -5,8 +5,14 @@ use shared::output::{OutputFormat, print_json, print_line, table};
 use super::Context;
 use crate::resource_servers::{NewScope, ResourceServers};
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server resource create https://reviews.example.com --name reviews --scope 'reviews:read=Read reviews'
+  auth-server resource set-audience movies https://movies.example.com";
+
 /// What can be said of resource servers.
 #[derive(clap::Subcommand)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) enum ResourceCommand {
     /// List resource servers and their scopes
     List,
@@ -51,8 +57,7 @@ pub(super) async fn run(command: ResourceCommand, context: &Context) -> anyhow::
     for server in all {
         table.add_row([server.name, server.audience, server.scopes.to_string()]);
     }
-    print_line(&table)?;
-    Ok(())
+    Ok(print_line(&table)?)
 }
 
 fn check_uri(audience: &str) -> anyhow::Result<()> {

@@ -14,17 +14,25 @@ use crate::app;
 use crate::config::AuthConfig;
 use crate::state::AppState;
 
+const EXAMPLES: &str = "\
+Examples:
+  auth-server serve
+  auth-server --config /etc/auth-server.toml serve --bind 127.0.0.1:9001
+
+SIGTERM and Ctrl-C stop it when the requests under way are answered.";
+
 /// Flags of `serve`.
 #[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Serve {
     /// Address and port to listen on, in place of MYAPI_AUTH__BIND
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = shared::cli::parse_address)]
     bind: Option<SocketAddr>,
 }
 
 impl Serve {
     pub(super) fn flags(&self) -> Vec<(String, String)> {
-        self.bind.iter().map(|bind| ("MYAPI_AUTH__BIND".to_owned(), bind.to_string())).collect()
+        self.bind.iter().map(|bind| (super::BIND.to_owned(), bind.to_string())).collect()
     }
 
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
@@ -33,7 +41,7 @@ impl Serve {
         }
         // First what no waiting for the database can mend.
         context.config.key_ring()?;
-        let listener = serve::bind(context.config.bind, "MYAPI_AUTH__BIND").await?;
+        let listener = serve::bind(context.config.bind, super::BIND).await?;
         wait_for_schema(&context.config).await?;
         let state = AppState::start(context.config.clone(), context.pool.clone(), context.clock.clone()).await?;
         warn_of_missing_rows(&state).await?;
@@ -49,7 +57,7 @@ impl Serve {
             audience = state.config.audience,
             environment = ?state.config.common.environment,
             database = db::place(&state.config.common.database.options),
-            version = env!("CARGO_PKG_VERSION"),
+            version = super::VERSION,
             "auth-server listens"
         );
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
@@ -63,16 +71,19 @@ impl Serve {
 /// A database that is still starting is waited for; one with another schema is a clear refusal.
 async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    let database = &config.common.database;
     let state = loop {
-        match schema_state(&database.options).await {
+        match schema_state(&config.common.database.options).await {
             Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {
-                tracing::warn!(%error, database = db::place(&database.options), "waiting for the database");
+                tracing::warn!(%error, database = db::place(&config.common.database.options), "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             answer => {
                 break answer.with_context(|| {
-                    format!("cannot use the database {} (set by {})", db::place(&database.options), database.variable)
+                    let variable = &config.common.database.variable;
+                    format!(
+                        "cannot use the database {} (set by {variable})",
+                        db::place(&config.common.database.options)
+                    )
                 })?;
             }
         }

@@ -1,23 +1,35 @@
 //! `auth-server create-user` and `auth-server user`.
 
 mod new_password;
+mod view;
 
-use anyhow::bail;
-use chrono::{DateTime, Utc};
-use comfy_table::Table;
-use serde::Serialize;
+use anyhow::{anyhow, bail};
 use shared::output::{OutputFormat, print_json, print_line};
 use shared::token::scope::ScopeSet;
-use uuid::Uuid;
 
 use self::new_password::NewPassword;
+use self::view::{View, printable, show, table};
 use super::Context;
 use crate::passwords::PolicyError;
 use crate::resource_servers::ResourceServers;
 use crate::users::{Created, Email, Name, NewUser, User, UserError, UserRef, Users};
 
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  auth-server create-user --name 'John Smith' --email john@domain.com
+  auth-server create-user --email john@domain.com --password-stdin < password.txt
+  auth-server create-user --email john@domain.com --generate-password --output json";
+
+const USER_EXAMPLES: &str = "\
+Examples:
+  auth-server user list --limit 20
+  auth-server user set-password john@domain.com
+  auth-server user set-scopes john@domain.com --scope movies:read --scope profile
+  auth-server user disable john@domain.com";
+
 /// Flags of `create-user`, those of the old application among them.
 #[derive(clap::Args)]
+#[command(after_long_help = CREATE_EXAMPLES)]
 pub(super) struct CreateUser {
     /// What people call the user
     #[arg(long)]
@@ -31,6 +43,7 @@ pub(super) struct CreateUser {
 
 /// What can be done with users. WHO is an e-mail address or a `sub`.
 #[derive(clap::Subcommand)]
+#[command(after_long_help = USER_EXAMPLES)]
 pub(super) enum UserCommand {
     /// List users by address
     List(List),
@@ -100,24 +113,6 @@ struct ScopeChoice {
     default: bool,
 }
 
-/// What is printed of a user: never the hash.
-#[derive(Serialize)]
-struct View<'a> {
-    sub: Uuid,
-    email: &'a str,
-    name: Option<&'a str>,
-    email_verified: bool,
-    scopes: &'a ScopeSet,
-    has_own_scopes: bool,
-    token_version: i64,
-    disabled_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    password_changed_at: Option<DateTime<Utc>>,
-    /// A generated password, this once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-}
-
 pub(super) async fn create(arguments: CreateUser, context: &Context) -> anyhow::Result<()> {
     let users = users(context)?;
     let (plain, is_generated) = arguments.password.read()?;
@@ -133,25 +128,22 @@ pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Resu
         UserCommand::List(list) => return list.run(&users, context.output).await,
         UserCommand::SetPassword { who, password } => {
             // Before anybody types a password in vain.
-            users.get(&who).await?;
+            users.get(&who).await.map_err(missing(&who))?;
             let (plain, is_generated) = password.read()?;
-            let changed = users.set_password(&who, &plain, password.leniency()).await.map_err(explain)?;
+            let changed = users.set_password(&who, &plain, password.leniency()).await.map_err(missing(&who))?;
             warn(&changed);
             return show(&users, &changed.user, is_generated.then(|| plain.expose()), context.output);
         }
         UserCommand::Delete { who } => {
-            let user = users.delete(&who).await?;
+            let user = users.delete(&who).await.map_err(missing(&who))?;
             return match context.output {
                 OutputFormat::Json => Ok(print_json(&serde_json::json!({ "sub": user.sub, "done": "deleted" }))?),
-                OutputFormat::Table => {
-                    print_line(format_args!("{} deleted", printable(&user.email)))?;
-                    Ok(())
-                }
+                OutputFormat::Table => Ok(print_line(format_args!("{} deleted", printable(&user.email)))?),
             };
         }
-        UserCommand::Show { who } => users.get(&who).await?,
-        UserCommand::Disable { who } => users.disable(&who).await?,
-        UserCommand::Enable { who } => users.enable(&who).await?,
+        UserCommand::Show { who } => users.get(&who).await.map_err(missing(&who))?,
+        UserCommand::Disable { who } => users.disable(&who).await.map_err(missing(&who))?,
+        UserCommand::Enable { who } => users.enable(&who).await.map_err(missing(&who))?,
         UserCommand::SetScopes(change) => change.run(&users, context).await?,
     };
     show(&users, &user, None, context.output)
@@ -191,60 +183,8 @@ impl SetScopes {
         if let Some(unknown) = own.iter().flat_map(ScopeSet::iter).find(|scope| !known.contains(scope)) {
             bail!("there is no scope `{unknown}`; known are: {known}");
         }
-        Ok(users.set_scopes(&self.who, own).await?)
+        users.set_scopes(&self.who, own).await.map_err(missing(&self.who))
     }
-}
-
-impl<'a> View<'a> {
-    fn of(users: &'a Users, user: &'a User) -> Self {
-        Self {
-            sub: user.sub,
-            email: &user.email,
-            name: user.name.as_deref(),
-            email_verified: user.email_verified,
-            scopes: users.scopes_of(user),
-            has_own_scopes: user.scopes.is_some(),
-            token_version: user.token_version,
-            disabled_at: user.disabled_at,
-            created_at: user.created_at,
-            password_changed_at: user.password_changed_at,
-            password: None,
-        }
-    }
-}
-
-fn show(users: &Users, user: &User, password: Option<&str>, output: OutputFormat) -> anyhow::Result<()> {
-    let view = View { password, ..View::of(users, user) };
-    if output == OutputFormat::Json {
-        return Ok(print_json(&view)?);
-    }
-    print_line(table(std::slice::from_ref(&view)))?;
-    if let Some(password) = password {
-        print_line(format_args!("password  {password}"))?;
-        eprintln!("Keep the password now: only its hash is stored, and it cannot be shown again.");
-    }
-    Ok(())
-}
-
-fn table(views: &[View<'_>]) -> Table {
-    let mut table = Table::new();
-    table.set_header(["email", "name", "sub", "scopes", "state", "created"]);
-    for view in views {
-        table.add_row([
-            printable(view.email),
-            printable(view.name.unwrap_or_default()),
-            view.sub.to_string(),
-            view.scopes.to_string(),
-            if view.disabled_at.is_some() { "disabled" } else { "enabled" }.to_owned(),
-            view.created_at.format("%F %T UTC").to_string(),
-        ]);
-    }
-    table
-}
-
-/// The old application stored any text; none of it may steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 fn warn(created: &Created) {
@@ -253,11 +193,19 @@ fn warn(created: &Created) {
     }
 }
 
+/// Names who was meant; the service's own errors, which may be logged, never hold an address.
+fn missing(who: &UserRef) -> impl Fn(UserError) -> anyhow::Error {
+    move |error| match error {
+        UserError::NotFound => anyhow!("there is no user `{who}`: see `auth-server user list`"),
+        error => explain(error),
+    }
+}
+
 /// Adds the flag that helps.
 fn explain(error: UserError) -> anyhow::Error {
     match error {
         UserError::Password(PolicyError::Weak(weakness)) => {
-            anyhow::anyhow!("{weakness}; choose another one, or add --allow-weak")
+            anyhow!("{weakness}; choose another one, or add --allow-weak")
         }
         error => error.into(),
     }

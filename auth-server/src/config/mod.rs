@@ -17,7 +17,8 @@ use crate::clients::ClientId;
 use crate::keys::{KekRing, KekRingError};
 use crate::passwords;
 
-const SECTION: &str = "AUTH";
+/// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
+pub const SECTION: &str = "AUTH";
 
 /// Every setting with the prefix `MYAPI_AUTH__`.
 pub const SETTINGS: &[Setting] = &[
@@ -243,13 +244,13 @@ fn read_passwords(settings: &Settings, environment: Environment) -> Result<passw
 
 fn bounded<T>(settings: &Settings, name: &str, least: T, most: T) -> Result<T, ConfigError>
 where
-    T: std::str::FromStr<Err: std::fmt::Display> + PartialOrd + std::fmt::Display,
+    T: std::str::FromStr + PartialOrd + std::fmt::Display,
 {
-    let value: T = settings.get(name)?;
-    if value < least || value > most {
-        return Err(settings.refuse(name, &format!("is {value}, but it is at least {least} and at most {most}")));
+    let text: String = settings.get(name)?;
+    match text.trim().parse() {
+        Ok(value) if least <= value && value <= most => Ok(value),
+        _ => Err(settings.refuse(name, &format!("is `{text}`, but it is a whole number from {least} to {most}"))),
     }
-    Ok(value)
 }
 
 fn seconds(settings: &Settings, name: &str, least: u64, most: u64) -> Result<Duration, ConfigError> {

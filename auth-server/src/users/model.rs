@@ -123,6 +123,15 @@ impl FromStr for UserRef {
     }
 }
 
+impl fmt::Display for UserRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sub(sub) => sub.fmt(formatter),
+            Self::Address(address) => formatter.write_str(address),
+        }
+    }
+}
+
 /// Rows that share one canonical address. Those without it log in by their exact spelling only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Clash {

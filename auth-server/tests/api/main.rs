@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod command_line;
 mod health;
 mod keys;
 mod keys_import;

@@ -359,6 +359,7 @@ async fn t25_a_client_named_like_a_user_stays_a_client(pool: Pool) {
     }
 }
 
+// T21: whatever a field holds, `assert_error` looks at every character of the description.
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn t27_hostile_text_is_an_ordinary_error(pool: Pool) {
     let app = TestApp::new(pool).await;

@@ -242,7 +242,8 @@ async fn users_are_shown_and_changed_by_address_or_sub(pool: Pool) {
 
     assert_eq!(cli.json(&["user", "delete", &sub])["sub"], sub);
     let gone = cli.run(&["user", "delete", &sub]);
-    assert_eq!((gone.status.code(), stderr(&gone)), (Some(1), "error: there is no such user\n".to_owned()));
+    let expected = format!("error: there is no user `{sub}`: see `auth-server user list`\n");
+    assert_eq!((gone.status.code(), stderr(&gone)), (Some(1), expected));
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -10,51 +10,66 @@ use indicatif::{ProgressBar, ProgressStyle};
 use shared::config::Sources;
 use shared::output::{OutputFormat, print_json, print_line};
 
-use super::database;
 use crate::movies::files::{Format, Rows, Unknowns};
 use crate::movies::import::{ImportOptions, ImportReport, import};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// The file: `.csv` with the header movie_id,title,released,rating, or `.jsonl`; `-` is stdin.
+const EXAMPLES: &str = "\
+Examples:
+  movies-api import movies.csv --dry-run
+  movies-api import movies.jsonl --skip-bad --output json
+  zcat movies.csv.gz | movies-api import - --format csv
+
+A film whose movie_id is there already is updated. Without --skip-bad one bad row leaves all as it was.";
+
+/// Flags of `import`.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Import {
+    /// The file: `.csv` with the header movie_id,title,released,rating, or `.jsonl`; `-` is stdin
     file: PathBuf,
-    /// How the file is written, where its name does not say.
+    /// How the file is written, where its name does not say
     #[arg(long)]
     format: Option<Format>,
-    /// Import the good rows of a file that has bad ones.
+    /// Import the good rows of a file that has bad ones
     #[arg(long)]
     skip_bad: bool,
-    /// Say what would happen, and leave the database as it is.
+    /// Say what would happen, and leave the database as it is
     #[arg(long)]
     dry_run: bool,
-    /// Take an empty field (in JSON: null) of title, released or rating as unknown, instead of as an error.
+    /// Take an empty field (in JSON: null) of title, released or rating as unknown, instead of as an error
     #[arg(long)]
     allow_unknown: bool,
 }
 
-pub(super) async fn run(sources: &Sources, arguments: Arguments, output: OutputFormat) -> anyhow::Result<()> {
-    let Arguments { file, format, skip_bad, dry_run, allow_unknown } = arguments;
-    let Some(format) = format.or_else(|| Format::of(&file)) else {
-        bail!("{}: is it CSV or JSON lines? Say --format csv or --format jsonl", file.display());
-    };
-    let (reader, progress) = open(&file)?;
-    let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
-    let rows = Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
-    let mut conn = database::connect(sources).await?;
-    let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
-    let result = import(&mut conn, rows, options).await;
-    progress.finish_and_clear();
-    let report = result.with_context(|| format!("{}: nothing was imported", file.display()))?;
+impl Import {
+    pub(super) async fn run(self, sources: &Sources, output: OutputFormat) -> anyhow::Result<()> {
+        let Self { file, format, skip_bad, dry_run, allow_unknown } = self;
+        let Some(format) = format.or_else(|| Format::of(&file)) else {
+            bail!("{}: is it CSV or JSON lines? Say --format csv or --format jsonl", file.display());
+        };
+        let (reader, progress) = open(&file)?;
+        let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
+        let rows =
+            Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
+        let mut conn = super::connect(sources).await?;
+        let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
+        let result = import(&mut conn, rows, options).await;
+        progress.finish_and_clear();
+        let report = result.with_context(|| format!("{}: nothing was imported", file.display()))?;
 
-    print_faults(&file, &report);
-    match output {
-        OutputFormat::Json => print_json(&report)?,
-        OutputFormat::Table => print_line(summary(&report, options))?,
+        print_faults(&file, &report);
+        match output {
+            OutputFormat::Json => print_json(&report)?,
+            OutputFormat::Table => print_line(summary(&report, options))?,
+        }
+        if report.is_refused(options) {
+            bail!(
+                "{}: nothing was imported; mend the rows above, or import the others with --skip-bad",
+                file.display()
+            );
+        }
+        Ok(())
     }
-    if report.is_refused(options) {
-        bail!("{}: nothing was imported; mend the rows above, or import the others with --skip-bad", file.display());
-    }
-    Ok(())
 }
 
 /// The file and its progress bar, which is drawn on a terminal only.

@@ -1,80 +1,117 @@
-//! The command line: results on stdout, logs and messages on stderr, exit 0 done, 1 refused or failed, 2 wrong use.
+//! The command line: one verb per file, over the same services as HTTP.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
 mod config;
-mod database;
 mod export;
 mod import;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::LazyLock;
 
-use clap::{CommandFactory, Parser, Subcommand};
-use shared::config::Sources;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use shared::cli::{Completions, ConfigCommand, Healthcheck, Man};
+use shared::config::{CommonConfig, Settings, Sources};
+use shared::db::Conn;
 use shared::output::OutputFormat;
-use shared::telemetry;
 
-/// The version, with the commit where the build was told it (`MYAPI_COMMIT`).
-pub static VERSION: LazyLock<String> = LazyLock::new(|| match option_env!("MYAPI_COMMIT") {
-    Some(commit) => format!("{} ({commit})", env!("CARGO_PKG_VERSION")),
-    None => env!("CARGO_PKG_VERSION").to_owned(),
-});
+use crate::config::{SECTION, SETTINGS};
+use crate::routes;
 
-/// Serves films to whoever holds a token of the auth-server, and brings films in and out.
-#[derive(Debug, Parser)]
-#[command(name = "movies-api", version = VERSION.as_str(), about, disable_help_subcommand = true)]
+/// The version and the commit that it was built from.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
+/// The setting that says where the server listens.
+const BIND: &str = "MYAPI_MOVIES__BIND";
+
+const EXAMPLES: &str = "\
+Examples:
+  movies-api import movies.csv
+  movies-api serve
+  movies-api export --format jsonl > movies.jsonl
+
+Settings come from flags, the environment, .env and --config FILE, in this order; `config show` lists them.
+Exit codes: 0 done, 1 refused or failed, 2 wrong use.";
+
+/// The movies API: serves films to bearers of a token, and brings films in and out
+#[derive(Parser)]
+#[command(name = "movies-api", version = VERSION, arg_required_else_help = true, after_long_help = EXAMPLES)]
 pub struct Cli {
-    /// A TOML file with settings; environment and `.env` win over it.
-    #[arg(long, value_name = "FILE", global = true)]
+    /// TOML file with settings; the environment and `.env` win over it
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How results are printed.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
-    /// Answer requests until SIGTERM or Ctrl-C.
-    Serve(serve::Arguments),
-    /// Bring films from a CSV file or a file of JSON lines into the database: all of them or none.
-    Import(import::Arguments),
-    /// Write all films to stdout.
-    Export(export::Arguments),
-    /// Look at the settings.
+    /// Answer requests until SIGTERM or Ctrl-C
+    Serve(serve::Serve),
+    /// Bring films from a file into the database: all of them or none
+    Import(import::Import),
+    /// Write all films to stdout
+    Export(export::Export),
+    /// Look at the settings
     #[command(subcommand)]
-    Config(config::Command),
+    Config(ConfigCommand),
+    /// Ask the server on this machine whether it is ready; exit code 1 when it is not
+    Healthcheck(Healthcheck),
+    /// Print the script that completes this command line in a shell
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands
+    Man(Man),
 }
 
-/// Runs the command that the process was started with.
-pub async fn run() -> ExitCode {
+/// Parses the arguments, does what they say, and tells the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
     // Wrong use ends here with 2, `--help` and `--version` with 0.
     let cli = Cli::parse();
-    let Some(command) = cli.command else {
-        return match Cli::command().print_help() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
-    };
-    // A command's own words are on stdout; of its log only what needs attention.
-    telemetry::init(if matches!(command, Command::Serve(_)) { tracing::Level::INFO } else { tracing::Level::WARN });
-    let result = match command {
-        Command::Serve(arguments) => serve::run(cli.config, arguments).await,
-        Command::Import(arguments) => import::run(&sources(cli.config), arguments, cli.output).await,
-        Command::Export(arguments) => export::run(&sources(cli.config), arguments).await,
-        Command::Config(command) => config::run(&sources(cli.config), command, cli.output).await,
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    shared::telemetry::init(match cli.command {
+        Command::Serve(_) => tracing::Level::INFO,
+        // It tells by its own error what the log would say before it.
+        Command::Config(_) => tracing::Level::ERROR,
+        // A command's own words are on stdout; of its log only what needs attention.
+        _ => tracing::Level::WARN,
+    });
+    shared::cli::run(run(cli))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<()> {
+    let output = cli.output;
+    let sources = Sources::process(cli.config, cli.command.flags());
+    match cli.command {
+        Command::Serve(serve) => serve.run(&sources).await,
+        Command::Import(import) => import.run(&sources, output).await,
+        Command::Export(export) => export.run(&sources).await,
+        Command::Config(command) => config::run(command, &sources, output).await,
+        Command::Healthcheck(check) => {
+            let settings = Settings::load(SECTION, SETTINGS, &sources)?;
+            Ok(check.run(shared::config::address(&settings, BIND)?, routes::READY, output)?)
+        }
+        Command::Completions(completions) => Ok(completions.print(Cli::command())?),
+        Command::Man(man) => Ok(man.print(Cli::command(), output)?),
+    }
+}
+
+impl Command {
+    /// Flags that take the place of a setting, by the setting's name.
+    fn flags(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Serve(serve) => serve.flags(),
+            Self::Healthcheck(check) => check.flags(BIND),
+            _ => Vec::new(),
         }
     }
 }
 
-fn sources(file: Option<PathBuf>) -> Sources {
-    Sources::process(file, Vec::new())
+/// The one connection of a command that works on the database; it needs no other setting.
+async fn connect(sources: &Sources) -> anyhow::Result<Conn> {
+    let settings = Settings::load(SECTION, SETTINGS, sources)?;
+    let database = CommonConfig::read(&settings, SECTION)?.database;
+    Ok(shared::cli::connect(&database, "movies-api").await?)
 }

@@ -1,65 +1,79 @@
 //! `movies-api serve`. It starts without database and without auth-server; `/readyz` tells what is missing.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use shared::cli::parse_address;
 use shared::clock::Clock;
 use shared::config::Sources;
-use shared::db::{self, DbError, Pool, SchemaState};
+use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::Gate;
 use shared::token::source::{Keys, KeysOptions};
 use shared::token::verifier::Verifier;
 
-use super::database::too_old;
+use super::{BIND, VERSION};
 use crate::app;
 use crate::config::{Config, MAX_CONNECTIONS, START_TIMEOUT};
 use crate::state::AppState;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Address and port to listen on, instead of MYAPI_MOVIES__BIND.
-    #[arg(long, value_name = "ADDRESS")]
+const EXAMPLES: &str = "\
+Examples:
+  MYAPI_MOVIES__JWKS_URL=http://127.0.0.1:8001/.well-known/jwks.json movies-api serve
+  movies-api --config /etc/movies-api.toml serve --bind 127.0.0.1:9000
+
+SIGTERM and Ctrl-C stop it when the requests under way are answered.";
+
+/// Flags of `serve`.
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Serve {
+    /// Address and port to listen on, in place of MYAPI_MOVIES__BIND
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     bind: Option<SocketAddr>,
 }
 
-pub(super) async fn run(file: Option<PathBuf>, arguments: Arguments) -> anyhow::Result<()> {
-    let flags = arguments.bind.map(|bind| ("MYAPI_MOVIES__BIND".to_owned(), bind.to_string()));
-    let (config, settings) = Config::load(&Sources::process(file, flags.into_iter().collect()))?;
-    for notice in settings.notices() {
-        tracing::warn!("{notice}");
+impl Serve {
+    pub(super) fn flags(&self) -> Vec<(String, String)> {
+        self.bind.iter().map(|bind| (BIND.to_owned(), bind.to_string())).collect()
     }
-    let stop = serve::stop_signal()?;
-    let listener = serve::bind(config.bind, "MYAPI_MOVIES__BIND").await?;
 
-    let keys = Keys::new(config.keys.clone(), KeysOptions::default())?;
-    keys.load().await.context("no token can be checked")?;
-    let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
-    refuse_newer_schema(&pool).await?;
+    pub(super) async fn run(&self, sources: &Sources) -> anyhow::Result<()> {
+        let (config, settings) = Config::load(sources)?;
+        for notice in settings.notices() {
+            tracing::warn!("{notice}");
+        }
+        let stop = serve::stop_signal()?;
+        let listener = serve::bind(config.bind, BIND).await?;
 
-    let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set());
-    let gate = Arc::new(Gate::new(verifier, keys.clone(), "movies", Clock::system()));
-    let is_https = config.issuer.starts_with("https://");
-    let app = app::router(AppState { pool: pool.clone(), gate }, is_https);
-    let refreshing = tokio::spawn(keys.clone().keep_fresh());
+        let keys = Keys::new(config.keys.clone(), KeysOptions::default())?;
+        keys.load().await.context("no token can be checked")?;
+        let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
+        refuse_newer_schema(&pool).await?;
 
-    tracing::info!(
-        listen = %listener.local_addr()?,
-        issuer = config.issuer,
-        audience = config.audience,
-        environment = ?config.common.environment,
-        database = db::place(&config.common.database.options),
-        keys.ready = keys.is_ready(),
-        version = super::VERSION.as_str(),
-        "movies-api listens"
-    );
-    serve::serve(listener, app, ServeOptions::default(), stop).await;
-    refreshing.abort();
-    pool.close().await;
-    tracing::info!("movies-api stopped");
-    Ok(())
+        let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set());
+        let gate = Arc::new(Gate::new(verifier, keys.clone(), "movies", Clock::system()));
+        let is_https = config.issuer.starts_with("https://");
+        let app = app::router(AppState { pool: pool.clone(), gate }, is_https);
+        let refreshing = tokio::spawn(keys.clone().keep_fresh());
+
+        tracing::info!(
+            listen = %listener.local_addr()?,
+            issuer = config.issuer,
+            audience = config.audience,
+            environment = ?config.common.environment,
+            database = db::place(&config.common.database.options),
+            keys.ready = keys.is_ready(),
+            version = VERSION,
+            "movies-api listens"
+        );
+        serve::serve(listener, app, ServeOptions::default(), stop).await;
+        refreshing.abort();
+        pool.close().await;
+        tracing::info!("movies-api stopped");
+        Ok(())
+    }
 }
 
 /// An older binary may misread what a newer one wrote. A database that does not answer now is no reason to wait.
@@ -76,7 +90,9 @@ async fn refuse_newer_schema(pool: &Pool) -> anyhow::Result<()> {
                 "the database is older than this binary: run `auth-server migrate`"
             );
         }
-        Ok(Ok(SchemaState::Ahead(version))) => bail!(too_old(version)),
+        Ok(Ok(SchemaState::Ahead(version))) => {
+            bail!("the database is newer than this program: {}", SchemaError::Ahead(version))
+        }
         Ok(Err(DbError::Other(error))) => tracing::warn!(%error, "cannot tell which migrations the database has"),
         Ok(Err(DbError::Unavailable(error))) => tracing::warn!(%error, "starting without the database"),
         Err(_) => tracing::warn!("starting without the database: it does not answer"),

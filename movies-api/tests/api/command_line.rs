@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
+use clap::CommandFactory as _;
+use movies_api::cli::Cli;
 use serde_json::Value;
-use shared::testing::TestIssuer;
+use shared::testing::{TestIssuer, faults_in_help};
 use sqlx::{ConnectOptions as _, PgPool};
 
 const GOOD: &str = "movie_id,title,released,rating\n1,One,2001,1.0\n2,Two,2002,2.2\n";
@@ -12,13 +14,37 @@ const BAD: &str = "movie_id,title,released,rating\n1,One,2001,1.0\n2,Two,2002,2.
 
 #[test]
 fn without_a_command_there_is_help_and_wrong_use_is_2() {
-    let help = run(&mut movies_api(), 0);
-    assert!(stdout(&help).contains("Usage: movies-api"), "{help:?}");
-    assert_eq!(stdout(&run(movies_api().arg("-h"), 0)), stdout(&help));
-    assert!(stdout(&run(movies_api().arg("--version"), 0)).starts_with("movies-api 0."));
+    assert_eq!(faults_in_help(&Cli::command()), Vec::<String>::new());
+    let help = run(&mut movies_api(), 2);
+    assert!(stdout(&help).is_empty() && stderr(&help).contains("Usage: movies-api"), "{help:?}");
+    assert_eq!(stdout(&run(movies_api().arg("-h"), 0)), stderr(&help));
+    assert!(stdout(&run(movies_api().arg("--help"), 0)).contains("\nExamples:\n"));
+    let version = stdout(&run(movies_api().arg("--version"), 0));
+    assert!(version.starts_with(concat!("movies-api ", env!("CARGO_PKG_VERSION"), " (")), "{version}");
     let wrong = run(movies_api().arg("improt"), 2);
     assert!(stdout(&wrong).is_empty() && stderr(&wrong).contains("import"), "{wrong:?}");
     run(movies_api().args(["import", "movies.xlsx"]), 1);
+}
+
+/// In full they are tested on auth-server, whose code they share.
+#[test]
+fn completions_and_man_pages_are_of_this_binary() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(stdout(&run(movies_api().args(["completions", shell]), 0)).contains("allow-unknown"), "{shell}");
+    }
+    assert!(stdout(&run(movies_api().arg("man"), 0)).contains(".TH movies-api 1"));
+    let folder = tempfile::tempdir().unwrap();
+    let written = stdout(&run(movies_api().args(["man", "--dir"]).arg(folder.path()), 0));
+    assert!(written.lines().any(|path| path.ends_with("/movies-api-import.1")), "{written}");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named() {
+    let mut command = movies_api();
+    command.arg("export").env("MYAPI_MOVIES__DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/x");
+    let refused = run(&mut command, 1);
+    let expected = "cannot connect to the database 127.0.0.1:1/x, which MYAPI_MOVIES__DATABASE_URL names: ";
+    assert!(stderr(&refused).contains(expected) && !stderr(&refused).contains("hunter2"), "{refused:?}");
 }
 
 #[test]
@@ -34,6 +60,7 @@ fn config_check_names_what_is_wrong() {
     let file = folder.path().join("jwks.json");
     let unreadable = run(command.env("MYAPI_MOVIES__JWKS_FILE", &file), 1);
     assert!(stderr(&unreadable).contains("jwks.json"), "{unreadable:?}");
+    assert_eq!(stderr(&unreadable).lines().count(), 1, "it is said once: {unreadable:?}");
     std::fs::write(&file, TestIssuer::es256().jwks()).unwrap();
     let good = run(&mut command, 0);
     assert_eq!(stdout(&good), "The settings are good.\n");
@@ -142,6 +169,8 @@ async fn serve_says_where_it_listens_and_stops_when_told(pool: PgPool) {
     assert_eq!(client.get(format!("{url}/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(client.get(format!("{url}/readyz")).send().await.unwrap().status(), 503);
     assert_eq!(client.get(format!("{url}/movies/1")).send().await.unwrap().status(), 401);
+    let not_ready = run(movies_api().args(["healthcheck", "--bind", line["listen"].as_str().unwrap()]), 1);
+    assert!(stderr(&not_ready).contains("/readyz answered 503: "), "{not_ready:?}");
     drop(client);
     let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(told.success() && child.wait().unwrap().success());

@@ -119,7 +119,7 @@ async fn s13_odd_numbers_are_answered_and_never_fail(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn a_page_has_100_films_and_never_more_than_1000(pool: PgPool) {
+async fn s15_a_page_has_100_films_and_never_more_than_1000(pool: PgPool) {
     insert_many(&pool).await;
     let app = TestApp::new(pool);
     assert_eq!(titles(&app.get("/movies/new?year=0&rating=0").await).len(), 100);
@@ -151,7 +151,7 @@ async fn pages_hold_every_film_once_and_in_order_also_within_a_year(pool: PgPool
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn a_page_is_read_from_the_index(pool: PgPool) {
+async fn s15_a_page_is_read_from_the_index(pool: PgPool) {
     insert_many(&pool).await;
     sqlx::query("analyze myapi.movies").execute(&pool).await.unwrap();
     let plan: Vec<String> = sqlx::query_scalar(

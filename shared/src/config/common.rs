@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
 use super::{ConfigError, Setting, Settings};
+use crate::cli::parse_address;
 use crate::db;
 
 /// Settings without a service's section.
@@ -86,7 +87,7 @@ impl CommonConfig {
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn bind(&self, settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
-        let address: SocketAddr = settings.get(name)?;
+        let address = address(settings, name)?;
         if self.environment == Environment::Dev && !address.ip().is_loopback() {
             return Err(settings.refuse(
                 name,
@@ -95,4 +96,13 @@ impl CommonConfig {
         }
         Ok(address)
     }
+}
+
+/// Reads an address to listen on, whatever the environment.
+///
+/// # Errors
+/// [`ConfigError`] naming the variable.
+pub fn address(settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
+    let text: String = settings.get(name)?;
+    parse_address(text.trim()).map_err(|reason| settings.refuse(name, &format!("is `{text}`: {reason}")))
 }

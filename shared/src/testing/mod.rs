@@ -1,13 +1,15 @@
-//! What tests of any resource server need: keys, tokens good and bad, and an issuer's key endpoint that misbehaves on
-//! demand.
+//! What tests of any resource server need: keys, tokens good and bad, an issuer's key endpoint that misbehaves on
+//! demand, and the look of a command line.
 //!
 //! Behind the feature `testing`, so that no shipped binary can sign anything. What fails here panics: a broken
 //! fixture is a broken test.
 
 #![expect(clippy::expect_used, reason = "a fixture that fails must fail the test")]
 
+mod command_line;
 mod issuer;
 mod key_server;
 
+pub use command_line::faults_in_help;
 pub use issuer::{TestIssuer, TokenBuilder};
 pub use key_server::{Answer, KeyServer};

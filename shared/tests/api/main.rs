@@ -1,4 +1,5 @@
-//! The public half of tokens, from the outside: keys, sources, the verifier, and refusals on the wire.
+//! From the outside: settings, layers, and the public half of tokens: keys, sources, the verifier, and refusals on the
+//! wire.
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
@@ -6,6 +7,7 @@ mod bearer;
 mod cache;
 mod config;
 mod keys;
+mod layers;
 mod libraries;
 mod mutations;
 mod sources;

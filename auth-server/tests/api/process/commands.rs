@@ -117,10 +117,7 @@ async fn a_reader_that_went_away_is_a_refusal_and_no_panic(pool: Pool) {
         let output =
             binary.command(command).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(
-            (output.status.code(), stderr.as_str()),
-            (Some(1), "error: Broken pipe (os error 32)\n"),
-            "{command:?}"
-        );
+        // Whoever has seen enough (`… | head`) needs no message.
+        assert_eq!((output.status.code(), stderr.as_str()), (Some(1), ""), "{command:?}");
     }
 }

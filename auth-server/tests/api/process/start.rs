@@ -47,7 +47,7 @@ fn o09_settings_that_do_not_fit_refuse_to_start() {
         ),
         (
             Binary::bare().with("MYAPI_DATABASE__DEV", NOWHERE).with("MYAPI_AUTH__ACCESS_TOKEN_TTL", "1"),
-            "MYAPI_AUTH__ACCESS_TOKEN_TTL (from environment) is 1, but it is at least 3 and at most 86400",
+            "MYAPI_AUTH__ACCESS_TOKEN_TTL (from environment) is `1`, but it is a whole number from 3 to 86400",
         ),
         (
             Binary::bare().with("MYAPI_DATABASE__TARGET_SCHEMA", "public"),

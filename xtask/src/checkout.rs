@@ -59,6 +59,14 @@ impl Checkout {
         cargo
     }
 
+    /// A cargo call on this workspace in the current folder, for a program that reads paths as they were typed here.
+    #[cfg(not(feature = "bench"))]
+    pub fn cargo_here(&self, command: &str) -> Command {
+        let mut cargo = cargo();
+        cargo.arg(command).arg("--manifest-path").arg(self.root.join("Cargo.toml"));
+        cargo
+    }
+
     /// `path` as a person in the current folder would write it.
     pub fn shown(&self, path: &Path) -> String {
         let relative = env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf));

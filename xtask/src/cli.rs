@@ -23,6 +23,8 @@ pub enum Command {
     Up(Up),
     /// Run the whole test suite on a private Postgres (or on DATABASE_URL, when that is set)
     Test(Test),
+    /// Measure requests per second, latency and CPU time beside a bare server and raw Argon2, on a private Postgres
+    Bench(Bench),
     /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
     Checklist(Checklist),
     /// Write the query cache `.sqlx` that a build without a database compiles against
@@ -33,6 +35,10 @@ pub enum Command {
     /// Become a program that the kernel stops together with its parent
     #[command(name = "__exec", hide = true)]
     Exec(Exec),
+    /// Serve what `bench` compares with, from the database that DATABASE_URL names
+    #[cfg(feature = "bench")]
+    #[command(name = "__bench-server", hide = true)]
+    BenchServer(BenchServer),
 }
 
 /// `cargo xtask up`.
@@ -63,6 +69,33 @@ pub struct Test {
     pub args: Vec<OsString>,
 }
 
+/// `cargo xtask bench`.
+#[derive(Debug, Args)]
+#[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "only the program that this one builds reads them"))]
+pub struct Bench {
+    /// Seconds that each case is measured in each round
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub seconds: u32,
+    /// Rounds; each case is measured once in each, and the medians count
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub rounds: u32,
+    /// One round of a second each, to see that it runs; the figures mean little
+    #[arg(long, conflicts_with_all = ["seconds", "rounds"])]
+    pub quick: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Also write the result to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also keep the result and its chart in deploy/bench, which the README shows
+    #[arg(long, conflicts_with = "quick")]
+    pub save: bool,
+    /// Measure the auth-server and movies-api of this folder instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
 /// `cargo xtask checklist`.
 #[derive(Debug, Args)]
 pub struct Checklist {
@@ -79,6 +112,15 @@ pub enum Output {
     Table,
     /// One JSON document, for programs
     Json,
+}
+
+/// `cargo xtask __bench-server`.
+#[cfg(feature = "bench")]
+#[derive(Debug, Args)]
+pub struct BenchServer {
+    /// Where it listens
+    #[arg(long)]
+    pub bind: std::net::SocketAddr,
 }
 
 /// `cargo xtask query-cache`.
@@ -145,6 +187,11 @@ mod tests {
             let Command::Test(test) = Cli::parse_from(line).command else { unreachable!() };
             assert_eq!(test.args, ["-p", "shared"]);
         }
+    }
+
+    #[test]
+    fn a_quick_bench_is_never_kept() {
+        assert!(Cli::try_parse_from(["xtask", "bench", "--quick", "--save"]).is_err());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Developer commands: `cargo xtask up` runs the pair, `cargo xtask test` runs the suite,
-//! `cargo xtask checklist` tells what it holds. Never shipped.
+//! `cargo xtask checklist` tells what it holds, `cargo xtask bench` measures. Never shipped.
 //!
 //! It depends on no service crate and speaks to the two binaries through their command lines only, so that it builds
-//! in seconds and shows what an operator would type.
+//! in seconds and shows what an operator would type. What `bench` needs beyond that is a feature.
 
+mod bench;
 mod checklist;
 mod checkout;
 mod cli;
@@ -45,9 +46,12 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(options) => up::run(&options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&options, &Interrupt::listen()?),
+        Command::Bench(options) => bench::run(&options),
         Command::Checklist(options) => checklist::run(&options),
         Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),
         Command::Exec(options) => process::tie::run(&options),
+        #[cfg(feature = "bench")]
+        Command::BenchServer(options) => bench::server::run(&options),
     }
 }

@@ -92,6 +92,12 @@ impl Guarded {
         self.guard.stdout.take()
     }
 
+    /// The guard's process id.
+    #[cfg(feature = "bench")]
+    pub fn id(&self) -> u32 {
+        self.guard.id()
+    }
+
     /// How the program ended, if it has.
     ///
     /// # Errors

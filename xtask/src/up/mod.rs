@@ -29,15 +29,15 @@ use database::{Database, Given};
 use serve::Running;
 use services::Services;
 
-mod addresses;
+pub mod addresses;
 mod banner;
-mod build;
+pub mod build;
 mod database;
 mod http;
 mod logs;
-mod provision;
-mod serve;
-mod services;
+pub mod provision;
+pub mod serve;
+pub mod services;
 
 /// Brings the pair up and keeps it until Ctrl-C, which is its way to succeed.
 ///
@@ -45,7 +45,7 @@ mod services;
 /// Whatever keeps the pair from running, with what to do about it.
 pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
     let environment = Environment::read()?;
-    services::refuse_conflicts(&environment)?;
+    services::refuse_conflicts("up", &environment)?;
     let database = Database::choose(&environment, options)?;
     if let Database::Given(given) = &database
         && !is_agreed(given, options)

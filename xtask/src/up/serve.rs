@@ -29,8 +29,8 @@ const DRAIN_GRACE: Duration = Duration::from_secs(20);
 /// How often the running pair is looked at.
 const WATCH: Duration = Duration::from_millis(100);
 
-/// One running service.
-struct Service {
+/// One running service. Dropping it stops it.
+pub struct Service {
     name: &'static str,
     guarded: Guarded,
     log: Log,
@@ -90,7 +90,11 @@ impl Running {
 }
 
 impl Service {
-    fn start(
+    /// Starts it, its log in `home`, and waits until `/readyz` answers 200.
+    ///
+    /// # Errors
+    /// When it does not become ready, with the end of its log.
+    pub fn start(
         name: &'static str,
         command: &Command,
         address: SocketAddr,
@@ -119,7 +123,15 @@ impl Service {
         }
     }
 
-    fn check(&mut self) -> Result<()> {
+    /// The id of its guard, whose only child it is.
+    #[cfg(feature = "bench")]
+    pub fn guard(&self) -> u32 {
+        self.guarded.id()
+    }
+
+    /// # Errors
+    /// When it has ended by itself, with the end of its log.
+    pub fn check(&mut self) -> Result<()> {
         match self.guarded.find_exit()? {
             None => Ok(()),
             Some(status) => bail!("{} ended ({status}). {}", self.name, self.last_words()),

@@ -39,18 +39,18 @@ pub struct Services {
 }
 
 /// # Errors
-/// When a setting in the environment or in `.env` does not go with what `up` sets.
-pub fn refuse_conflicts(environment: &Environment) -> Result<()> {
+/// When a setting in the environment or in `.env` does not go with what `command` (`up`) sets.
+pub fn refuse_conflicts(command: &str, environment: &Environment) -> Result<()> {
     for name in CONFLICTS.iter().chain(["MYAPI_AUTH__DATABASE_URL_FILE", "MYAPI_MOVIES__DATABASE_URL_FILE"].iter()) {
         if environment.find(name).is_some() {
             bail!(
-                "{name} is set, and `up` gives both services one database and each other's keys: unset it (MYAPI_DATABASE__DEV names a database for both)"
+                "{name} is set, and `{command}` gives both services one database and each other's keys: unset it (MYAPI_DATABASE__DEV names a database for both)"
             );
         }
     }
     match environment.find("MYAPI_ENV") {
         Some(other) if other != "dev" => {
-            bail!("MYAPI_ENV is `{other}`, and `up` is for `dev`: unset it")
+            bail!("MYAPI_ENV is `{other}`, and `{command}` is for `dev`: unset it")
         }
         _ => Ok(()),
     }
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn settings_that_lead_elsewhere_are_refused_by_name() {
         for (name, value) in [("MYAPI_MOVIES__DATABASE_URL", "postgres://x"), ("MYAPI_ENV", "prod")] {
-            let error = refuse_conflicts(&Environment::of(&[(name, value)])).unwrap_err().to_string();
+            let error = refuse_conflicts("up", &Environment::of(&[(name, value)])).unwrap_err().to_string();
             assert!(error.contains(name) && !error.contains("postgres://x"), "{error}");
         }
-        assert!(refuse_conflicts(&Environment::of(&[("MYAPI_ENV", "dev")])).is_ok());
+        assert!(refuse_conflicts("up", &Environment::of(&[("MYAPI_ENV", "dev")])).is_ok());
     }
 }

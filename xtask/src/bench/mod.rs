@@ -1,0 +1,48 @@
+//! `cargo xtask bench`: how fast the pair is beside what this machine can do at all.
+//!
+//! A figure alone says more about a machine than about the code on it. So what the pair does is measured beside the
+//! least that could do it, in one run and in turns, so that a disturbance hits all alike; what counts are the ratios:
+//!
+//! 1. `bare`: an axum handler that answers one movie's JSON from memory, in the serving loop of both services.
+//! 2. `row`: the same, reading the row by its key through the same kind of pool.
+//! 3. `movies`: movies-api itself, `GET /movies/?movie_id=` with a token. The ratio to `row` is what everything around
+//!    the query leaves over: token, layers, log.
+//! 4. `raw`: Argon2 hashes at the costs of the demo user's, on as many threads as auth-server has lanes.
+//! 5. `login`: auth-server itself, `POST /token` with a password. The ratio to `raw` is what everything around the
+//!    hash leaves over.
+//!
+//! The plain program has none of that inside: it builds itself again with the feature `bench` and becomes that.
+
+#[cfg(feature = "bench")]
+mod cases;
+#[cfg(feature = "bench")]
+mod chart;
+#[cfg(feature = "bench")]
+mod cores;
+#[cfg(feature = "bench")]
+mod cpu;
+#[cfg(feature = "bench")]
+mod database;
+#[cfg(feature = "bench")]
+mod figures;
+#[cfg(feature = "bench")]
+mod load;
+#[cfg(feature = "bench")]
+mod measured;
+#[cfg(feature = "bench")]
+mod raw;
+#[cfg(feature = "bench")]
+mod report;
+#[cfg(not(feature = "bench"))]
+mod rerun;
+#[cfg(feature = "bench")]
+mod rig;
+#[cfg(feature = "bench")]
+mod run;
+#[cfg(feature = "bench")]
+pub mod server;
+
+#[cfg(not(feature = "bench"))]
+pub use rerun::run;
+#[cfg(feature = "bench")]
+pub use run::run;

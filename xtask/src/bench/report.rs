@@ -1,0 +1,84 @@
+//! Shows and keeps the result.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use shared::output;
+
+use super::chart;
+use super::figures::{Figures, Round};
+use crate::checkout::Checkout;
+use crate::cli::{Bench, Output};
+use crate::progress::{print, say};
+
+/// Where a kept result lies in the checkout: the README shows the chart.
+const KEPT: &str = "deploy/bench";
+
+/// Prints the result, and writes it where the options say.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn report(figures: &Figures, options: &Bench, checkout: &Checkout) -> Result<()> {
+    match options.output {
+        Output::Table => print(&text(figures)),
+        Output::Json => output::print_json(figures).context("cannot print the result")?,
+    }
+    if let Some(file) = &options.json {
+        write_json(figures, file)?;
+    }
+    if options.save {
+        let folder = checkout.root.join(KEPT);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        write_json(figures, &folder.join("last.json"))?;
+        let file = folder.join("throughput.svg");
+        let svg = chart::svg(figures)?;
+        fs::write(&file, svg).with_context(|| format!("cannot write {}", file.display()))?;
+        say(&format!("        Kept {}", checkout.shown(&folder)));
+    }
+    Ok(())
+}
+
+fn write_json(figures: &Figures, file: &Path) -> Result<()> {
+    let json = serde_json::to_string_pretty(figures)? + "\n";
+    fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn text(figures: &Figures) -> String {
+    let mut table = output::table(["case", "what", "per second", "p50 ms", "p99 ms", "CPU µs each", "generator"]);
+    for case in &figures.cases {
+        let Round { per_second, p50_ms, p99_ms, cpu_us, generator } = case.median;
+        table.add_row([
+            case.case.name().to_owned(),
+            case.what.to_owned(),
+            format!("{per_second:>10.0}"),
+            format!("{p50_ms:>6.2}"),
+            format!("{p99_ms:>6.2}"),
+            cpu_us.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:>11.1}")),
+            generator.map_or_else(|| "-".to_owned(), |share| format!("{:>7.0} %", share * 100.0)),
+        ]);
+    }
+    let mut text = String::new();
+    let mut line = |line: &str| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{line}");
+    };
+    line(&table.to_string());
+    line("");
+    for ratio in &figures.ratios {
+        let (ours, least) = (ratio.ours.name(), ratio.least.name());
+        let verdict = if ratio.value >= ratio.aim { "reached" } else { "missed" };
+        line(&format!("{:>12} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
+    }
+    line("");
+    let Figures { seconds, rounds, connections, argon2, machine, .. } = figures;
+    line(&format!("Medians of {rounds} rounds of {seconds} s each, {connections} connections; ratios round by round."));
+    line(&format!(
+        "Argon2id: {} KiB, {} passes, parallelism {}, {} at once.",
+        argon2.memory_kib, argon2.iterations, argon2.parallelism, argon2.threads
+    ));
+    let processor = machine.processor.as_deref().unwrap_or("unknown processor");
+    line(&format!("{} cores of {processor}: {}.", machine.cores, machine.layout));
+    text
+}

@@ -1,0 +1,191 @@
+//! Everything that is measured, running: the two services with the demo data of `up`, and the bare server.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+
+use super::cases::Case;
+use super::cores::{Cores, Side};
+use super::cpu::Process;
+use super::database::Database;
+use super::load::{self, Ask, Load};
+use super::raw::Costs;
+use super::server;
+use crate::checkout::Checkout;
+use crate::environment::Environment;
+use crate::interrupt::Interrupt;
+use crate::up::addresses::Addresses;
+use crate::up::build::{AUTH, MOVIES, Programs};
+use crate::up::provision::{self, CLIENT, USER};
+use crate::up::serve::Service;
+use crate::up::services::Services;
+
+/// Connections to the servers of movies, a few more than their pools have.
+pub const CONNECTIONS: usize = 16;
+/// Connections to auth-server for each thread that hashes, so that none is ever without work.
+const LOGINS_PER_THREAD: usize = 4;
+/// Movies that are asked for, in turn.
+const KEYS: i64 = 1000;
+/// How many logins auth-server computes at once; the number of cores unless set.
+const LANES: &str = "MYAPI_AUTH__PASSWORD_LANES";
+
+/// What a rig is made from.
+pub struct Parts<'a> {
+    /// The checkout, for the demo movies.
+    pub checkout: &'a Checkout,
+    /// The two binaries.
+    pub programs: Programs,
+    /// The settings of whoever runs this.
+    pub environment: &'a Environment,
+    /// The folder of this run.
+    pub home: &'a Path,
+    /// An empty database.
+    pub database: &'a Database,
+    /// Where to run.
+    pub cores: &'a Cores,
+}
+
+/// The running servers. Fields are stopped in this order, also by dropping.
+pub struct Rig {
+    bare: Running,
+    movies: Running,
+    auth: Running,
+    password: String,
+    keys: Vec<i64>,
+    /// The costs of the demo user's hash.
+    pub costs: Costs,
+}
+
+struct Running {
+    service: Service,
+    address: SocketAddr,
+    process: Option<Process>,
+}
+
+impl Rig {
+    /// Fills the database and starts the servers.
+    ///
+    /// # Errors
+    /// When a step of the way fails.
+    pub fn start(parts: Parts<'_>, interrupt: &Interrupt) -> Result<Self> {
+        let Parts { checkout, programs, environment, home, database, cores } = parts;
+        let [auth_at, movies_at, bare_at] = free_addresses()?;
+        let addresses = Addresses { auth: auth_at, movies: movies_at };
+        let services = Services::new(programs, environment, addresses, database.url.clone(), home);
+        let made = provision::provision(checkout, services, true, interrupt)?;
+        let password = made.password.context("the demo user was there before")?;
+        let lanes = environment.find(LANES).map_or(Ok(cores.count()), str::parse).context(LANES)?;
+        let costs = Costs::of(&database.stored_hash(USER)?, lanes)?;
+        let keys = database.movies(KEYS)?;
+
+        // It hashes on all cores; the others are to have one to themselves.
+        let auth = Running::start(AUTH, &made.services.auth(&["serve"]), auth_at, home, interrupt)?;
+        cores.enter(Side::Server);
+        let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
+        let bare = Running::start("bench-server", &bare_server(bare_at, database)?, bare_at, home, interrupt)?;
+        cores.enter(Side::Both);
+        let rig = Self { bare, movies, auth, password, keys, costs };
+        rig.compare_answers()?;
+        Ok(rig)
+    }
+
+    /// What `case` is measured with; none for [`Case::Raw`], which has no server. Asks for a new token each time, so
+    /// that none ends on the way.
+    ///
+    /// # Errors
+    /// When auth-server gives no token.
+    pub fn find_load(&self, case: Case) -> Result<Option<Load>> {
+        let (server, requests, connections) = match case {
+            Case::Bare => (&self.bare, vec![get(server::BARE, None)?], CONNECTIONS),
+            Case::Row => (&self.bare, self.movies_at(server::ROW, None)?, CONNECTIONS),
+            Case::Movies => (&self.movies, self.movies_at("/movies/", Some(&self.token()?))?, CONNECTIONS),
+            Case::Login => (&self.auth, vec![self.login()?], self.costs.threads * LOGINS_PER_THREAD),
+            Case::Raw => return Ok(None),
+        };
+        Ok(Some(Load { address: server.address, server: server.process, connections, requests: requests.into() }))
+    }
+
+    /// # Errors
+    /// When a server has ended by itself.
+    pub fn check(&mut self) -> Result<()> {
+        [&mut self.bare, &mut self.movies, &mut self.auth].into_iter().try_for_each(|running| running.service.check())
+    }
+
+    /// A comparison of different answers would be none.
+    fn compare_answers(&self) -> Result<()> {
+        let first = |case| -> Result<Bytes> {
+            let load = self.find_load(case)?.context("a case without a server")?;
+            load::ask(load.address, load.requests.first().context("nothing to ask")?.clone())
+        };
+        let (bare, row, movies) = (first(Case::Bare)?, first(Case::Row)?, first(Case::Movies)?);
+        ensure!(bare == row && row == movies, "the servers answer different bytes: {bare:?}, {row:?}, {movies:?}");
+        Ok(())
+    }
+
+    fn movies_at(&self, path: &str, token: Option<&str>) -> Result<Vec<Ask>> {
+        self.keys.iter().map(|key| get(&format!("{path}?movie_id={key}"), token)).collect()
+    }
+
+    fn login(&self) -> Result<Ask> {
+        let body = format!(
+            "grant_type=password&client_id={CLIENT}&username={}&password={}",
+            USER.replace('@', "%40"),
+            self.password
+        );
+        let request = Request::post("/token")
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(body))?;
+        Ok(request)
+    }
+
+    fn token(&self) -> Result<String> {
+        let answer: serde_json::Value = serde_json::from_slice(&load::ask(self.auth.address, self.login()?)?)?;
+        let token = answer.get("access_token").and_then(|token| token.as_str());
+        token.map(str::to_owned).context("auth-server answers without access_token")
+    }
+}
+
+impl Running {
+    fn start(
+        name: &'static str,
+        command: &Command,
+        address: SocketAddr,
+        home: &Path,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
+        let service = Service::start(name, command, address, home, interrupt)?;
+        let process = Process::guarded_by(service.guard());
+        Ok(Self { service, address, process })
+    }
+}
+
+fn bare_server(bind: SocketAddr, database: &Database) -> Result<Command> {
+    let mut command = Command::new(env::current_exe().context("cannot find this program")?);
+    command.args(["__bench-server", "--bind", &bind.to_string()]).env("DATABASE_URL", &database.url);
+    Ok(command)
+}
+
+fn get(target: &str, token: Option<&str>) -> Result<Ask> {
+    let mut request = Request::get(target).header(HOST, "localhost");
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    Ok(request.body(Full::default())?)
+}
+
+/// Ports that nobody has at this moment.
+fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    // All are held until each is known, so that they differ.
+    let listeners: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    addresses.try_into().map_err(|_| anyhow::anyhow!("no free ports"))
+}

@@ -1,0 +1,114 @@
+//! A run from its lock to its result.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::cases::Case;
+use super::cores::Cores;
+use super::database::{Database, with_database};
+use super::figures::{self, CaseFigures, Figures, Machine};
+use super::measured::{Lengths, Measured};
+use super::rig::{CONNECTIONS, Parts, Rig};
+use super::{load, raw, report};
+use crate::checkout::Checkout;
+use crate::cli::Bench;
+use crate::environment::Environment;
+use crate::folder;
+use crate::interrupt::Interrupt;
+use crate::lock::{self, Attempt, Lock};
+use crate::progress::Step;
+use crate::up::build::{self, Programs};
+use crate::up::services;
+
+/// Measures and reports.
+///
+/// # Errors
+/// Whatever keeps the pair from running or answering, with what to do about it.
+pub fn run(options: &Bench) -> Result<ExitCode> {
+    let interrupt = Interrupt::listen()?;
+    let environment = Environment::read()?;
+    services::refuse_conflicts("bench", &environment)?;
+    let checkout = Checkout::find()?;
+    let _lock = take_lock(&checkout)?;
+    let programs = match &options.bin_dir {
+        Some(folder) => Programs::at(folder)?,
+        None => build::build(&checkout, &interrupt)?,
+    };
+    let cores = Cores::find();
+    let home = checkout.scratch().join("bench");
+    // Another run's database and keys.
+    folder::remove(&home)?;
+    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    let result = with_database(&checkout, &cores, &interrupt, |database| {
+        let parts =
+            Parts { checkout: &checkout, programs, environment: &environment, home: &home, database, cores: &cores };
+        let mut rig = Rig::start(parts, &interrupt)?;
+        let plan = Plan::of(options);
+        let cases = measure(&mut rig, plan, &cores, &interrupt)?;
+        Ok(figures(cases, &rig, plan, &cores, database))
+    })?;
+    folder::remove(&home)?;
+    report::report(&result, options, &checkout)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    rounds: u32,
+    lengths: Lengths,
+}
+
+impl Plan {
+    fn of(options: &Bench) -> Self {
+        let second = Duration::from_secs(1);
+        if options.quick {
+            return Self { rounds: 1, lengths: Lengths { warm_up: second / 4, counted: second } };
+        }
+        Self { rounds: options.rounds, lengths: Lengths { warm_up: second, counted: second * options.seconds } }
+    }
+}
+
+/// Two runs at once would measure each other.
+fn take_lock(checkout: &Checkout) -> Result<Lock> {
+    let scratch = checkout.scratch();
+    fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    match lock::attempt(&scratch.join("bench.lock"))? {
+        Attempt::Locked(lock) => Ok(lock),
+        Attempt::HeldBy(_) => bail!("`cargo xtask bench` is running in this checkout already: wait for its end"),
+    }
+}
+
+fn measure(rig: &mut Rig, plan: Plan, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<CaseFigures>> {
+    let step = Step::start("Measuring", "starting");
+    let mut rounds = Case::ALL.map(|case| (case, Vec::<Measured>::new()));
+    for number in 1..=plan.rounds {
+        for (case, measured) in &mut rounds {
+            step.now(&format!("round {number} of {}: {}", plan.rounds, case.what()));
+            measured.push(match rig.find_load(*case)? {
+                Some(load) => load::run(&load, plan.lengths, cores, interrupt),
+                None => raw::run(&rig.costs, plan.lengths, interrupt),
+            }?);
+            rig.check()?;
+        }
+    }
+    step.done(&format!("{} cases, {} rounds", Case::ALL.len(), plan.rounds));
+    Ok(rounds.iter().map(|(case, measured)| CaseFigures::of(*case, measured)).collect())
+}
+
+fn figures(cases: Vec<CaseFigures>, rig: &Rig, plan: Plan, cores: &Cores, database: &Database) -> Figures {
+    let postgres = if database.is_private { "its own Postgres with the server" } else { "Postgres elsewhere" };
+    Figures {
+        version: env!("CARGO_PKG_VERSION"),
+        machine: Machine::here(cores.count(), format!("{cores}; {postgres}")),
+        seconds: plan.lengths.counted.as_secs_f64(),
+        rounds: plan.rounds,
+        connections: CONNECTIONS,
+        argon2: rig.costs.clone(),
+        ratios: figures::ratios(&cases),
+        cases,
+    }
+}

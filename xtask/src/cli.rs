@@ -71,7 +71,6 @@ pub struct Test {
 
 /// `cargo xtask bench`.
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "bench"), expect(dead_code, reason = "only the program that this one builds reads them"))]
 pub struct Bench {
     /// Seconds that each case is measured in each round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=300))]

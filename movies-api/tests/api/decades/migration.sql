@@ -1,5 +1,5 @@
 -- Stable, because it only reads; the caller's own rights decide what it may read.
-create function myapi.movies_by_decade()
+create or replace function myapi.movies_by_decade()
     returns table (decade integer, movies bigint, mean_rating numeric(2, 1))
     language sql
     stable

@@ -7,12 +7,10 @@ use axum::Router;
 use shared::http::docs::{self, PageOptions};
 use shared::http::layers::{self, ErrorFormat, LayerOptions};
 use shared::http::problem::Problem;
-use shared::token::bearer::Permission as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::movies;
-use crate::movies::handlers::MoviesRead;
 use crate::state::AppState;
 
 /// What differs between deployments.
@@ -44,7 +42,11 @@ pub fn assemble(rooms: OpenApiRouter<AppState>, state: AppState, options: AppOpt
         .routes(routes!(health::ready))
         .merge(rooms)
         .split_for_parts();
-    let page = PageOptions { token_url, client_id: None, scopes: vec![MoviesRead::SCOPE.to_owned()] };
+    let page = PageOptions {
+        token_url,
+        client_id: None,
+        scopes: openapi::SCOPES.iter().map(|(scope, _)| (*scope).to_owned()).collect(),
+    };
     let documented = if has_docs { docs::router(document, &page) } else { Router::new() };
     let router = routes
         .merge(documented)

@@ -23,10 +23,13 @@ const DESCRIPTION: &str = "Films for whoever holds an access token with the scop
 )]
 struct Frame;
 
+/// The scopes that the page of `/docs` offers at its login, in plain words: a new room adds its own.
+pub(super) const SCOPES: [(&str, &str); 1] = [(MoviesRead::SCOPE, "look up films")];
+
 /// The document without operations; tokens come from `token_url`.
 pub(super) fn frame(token_url: &str) -> utoipa::openapi::OpenApi {
     let mut document = Frame::openapi();
     let components = document.components.get_or_insert_with(Components::new);
-    components.add_security_scheme(LOGIN, login(token_url, [(MoviesRead::SCOPE, "look up films")]));
+    components.add_security_scheme(LOGIN, login(token_url, SCOPES));
     document
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use shared::http::docs::Answers;
 use shared::http::problem::Problem;
-use shared::token::bearer::Authorized;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
 use super::handlers::MoviesRead;
 use super::schemas;
 use super::service::MoviesError;
-use crate::config::REALM;
+use crate::web::refusals::Refusals;
 
 /// What looking up one film by `?movie_id=` may answer besides the film.
 pub(super) struct ShowByQuery;
@@ -43,6 +42,6 @@ impl IntoResponses for ListNew {
 
 /// The refusals of the token, of these bad requests, and of a service that fails.
 fn behind_a_token<T>(bad: impl IntoIterator<Item = Result<T, Problem>>) -> Answers {
-    let refused = bad.into_iter().filter_map(Result::err).chain([Problem::unavailable(), Problem::internal()]);
-    refused.fold(Authorized::<MoviesRead>::documented(REALM), |answers, problem| answers.problem(&problem))
+    let refused = bad.into_iter().filter_map(Result::err);
+    refused.fold(Refusals::<MoviesRead>::answers(), |answers, problem| answers.problem(&problem))
 }

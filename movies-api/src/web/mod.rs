@@ -1,3 +1,4 @@
 //! HTTP plumbing that no room owns.
 
 pub mod query;
+pub mod refusals;

@@ -26,8 +26,8 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: PgP
     let app = TestApp::new(pool);
     let document = document(&app).await;
     assert_eq!(document["openapi"], "3.1.0");
-    let bearer = format!("Bearer {}", app.token().mint());
     for operation in operations(&document) {
+        let bearer = format!("Bearer {}", app.token().scope(&operation.scope).mint());
         let answer = app.ask(method(&operation), &operation.target, Some(&bearer)).await;
         assert_eq!(answer.status, StatusCode::OK, "{operation:?}: {answer}");
         let anonymous = app.ask(method(&operation), &operation.target, None).await.status.as_u16();

@@ -19,5 +19,5 @@ mod show_movie;
 mod support;
 mod tutorial;
 
-// The tutorial's room says `crate::state`, as it would inside the service.
-use movies_api::state;
+// The tutorial's room names these by `crate::`, as it would inside the service.
+use movies_api::{state, web};

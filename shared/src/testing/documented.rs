@@ -15,6 +15,8 @@ pub struct Operation {
     pub statuses: Vec<u16>,
     /// Whether it needs a token or a client's credentials.
     pub is_protected: bool,
+    /// The scopes that its token needs, separated by spaces.
+    pub scope: String,
 }
 
 /// Every operation of `document`, by path and method.
@@ -31,6 +33,11 @@ pub fn operations(document: &Value) -> Vec<Operation> {
 pub fn constants(source: &str) -> Vec<String> {
     let lines = source.lines().filter(|line| line.starts_with("pub const "));
     lines.filter_map(|line| line.split('"').nth(1)).map(str::to_owned).collect()
+}
+
+fn scopes(operation: &Value) -> Vec<&str> {
+    let schemes = operation["security"].as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
+    schemes.filter_map(|(_, scopes)| scopes.as_array()).flatten().filter_map(Value::as_str).collect()
 }
 
 fn read(path: &str, method: &str, operation: &Value) -> Operation {
@@ -57,5 +64,6 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         is_protected: operation["security"]
             .as_array()
             .is_some_and(|all| !all.iter().any(|one| one == &serde_json::json!({}))),
+        scope: scopes(operation).join(" "),
     }
 }

@@ -8,6 +8,7 @@ use shared::token::bearer::{Authorized, Permission};
 
 use super::model::Decade;
 use super::service;
+use crate::web::refusals::Refusals;
 
 /// What a caller needs for reading decades.
 pub struct DecadesRead;
@@ -16,13 +17,15 @@ impl Permission for DecadesRead {
     const SCOPE: &'static str = "decades:read";
 }
 
+type Refused = Refusals<DecadesRead>;
+
 /// Every decade, earliest first
 #[utoipa::path(
     get,
     path = "/decades",
     tag = "Decades",
     security(("login" = [DecadesRead::SCOPE])),
-    responses((status = 200, description = "The decades.", body = [Decade]))
+    responses((status = 200, description = "The decades.", body = [Decade]), Refused)
 )]
 pub(super) async fn list(_: Authorized<DecadesRead>, State(pool): State<Pool>) -> Result<Json<Vec<Decade>>, Problem> {
     service::list(&pool).await.map(Json).map_err(|error| {

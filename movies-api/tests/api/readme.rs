@@ -15,16 +15,10 @@ fn every_setting_has_a_row() {
 
 #[test]
 fn every_route_is_named() {
-    use movies_api::routes;
-    for route in [
-        routes::MOVIES_SLASH,
-        routes::MOVIES,
-        routes::NEW_MOVIES,
-        routes::HEALTH,
-        routes::READY,
-        routes::DOCS,
-        routes::OPENAPI,
-    ] {
-        assert!(README.contains(&format!("GET {route}")), "README.md lacks {route}");
+    for route in shared::testing::documented::constants(include_str!("../../src/routes.rs")) {
+        assert!(
+            README.contains(&format!(" {route}`")) || README.contains(&format!(" {route}?")),
+            "README.md lacks {route}"
+        );
     }
 }

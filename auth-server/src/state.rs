@@ -11,6 +11,7 @@ use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::oauth::metadata::MetadataCache;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
+use crate::tokens::Tokens;
 use crate::users::Users;
 
 /// Shared by every request; cheap to clone.
@@ -28,6 +29,8 @@ pub struct AppState {
     pub clients: Clients,
     /// What tokens can be for.
     pub resource_servers: ResourceServers,
+    /// What lets a client come again.
+    pub tokens: Tokens,
     /// Who signs.
     pub keys: SigningKeys,
     /// What metadata says that depends on rows.
@@ -55,9 +58,13 @@ impl AppState {
     /// [`StateError`]; then nothing runs.
     pub async fn start(config: AuthConfig, pool: Pool, clock: Clock) -> Result<Self, StateError> {
         let resource_servers = ResourceServers::new(pool.clone(), clock.clone());
+        let keks = config.key_ring()?;
+        let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
+        let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
         Ok(Self {
-            keys: SigningKeys::load(pool.clone(), config.key_ring()?).await?,
-            users: Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?,
+            keys,
+            tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),
+            users,
             clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone()),
             metadata: MetadataCache::default(),
             resource_servers,

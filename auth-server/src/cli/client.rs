@@ -8,7 +8,7 @@ use shared::output::{OutputFormat, print_json, print_line, table};
 use shared::token::scope::ScopeSet;
 
 use super::Context;
-use crate::clients::{Client, ClientId, ClientKind, Clients, GrantType, NewClient};
+use crate::clients::{ApplicationType, Client, ClientId, ClientKind, Clients, GrantType, Lifetimes, NewClient};
 use crate::resource_servers::ResourceServers;
 
 const EXAMPLES: &str = "\
@@ -100,7 +100,15 @@ impl Create {
             scopes,
             default_scopes,
             audience: self.audience.unwrap_or_else(|| context.config.audience.clone()),
-            access_token_ttl: self.access_token_ttl.map(|seconds| Duration::from_secs(seconds.into())),
+            serves: None,
+            application_type: ApplicationType::Web,
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            skips_consent: false,
+            lifetimes: Lifetimes {
+                access_token: self.access_token_ttl.map(|seconds| Duration::from_secs(seconds.into())),
+                ..Lifetimes::default()
+            },
             client_id: self.client_id,
         };
         if new.name.trim().is_empty() {

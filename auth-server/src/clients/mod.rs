@@ -8,5 +8,7 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{Client, ClientId, ClientKind, ClientSecret, GrantType, NewClient, Presented};
+pub use model::{
+    ApplicationType, Client, ClientId, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient, Presented,
+};
 pub use service::{AuthenticateError, ClientError, Clients};

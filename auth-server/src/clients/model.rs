@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::token::scope::ScopeSet;
 
@@ -83,17 +83,23 @@ impl FromStr for ClientKind {
 pub enum GrantType {
     /// Resource owner password credentials (RFC 6749 section 4.3).
     Password,
+    /// A refresh token (RFC 6749 section 6). A client without it gets none.
+    RefreshToken,
+    /// The client's own credentials (RFC 6749 section 4.4), for confidential clients alone.
+    ClientCredentials,
 }
 
 impl GrantType {
     /// Every grant that this server has.
-    pub const ALL: [Self; 1] = [Self::Password];
+    pub const ALL: [Self; 3] = [Self::Password, Self::RefreshToken, Self::ClientCredentials];
 
     /// The value of `grant_type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
         }
     }
 }
@@ -103,6 +109,74 @@ impl FromStr for GrantType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == text).ok_or("it is no grant type of this server")
+    }
+}
+
+/// Where an application runs, which decides what redirect URIs it may have (RFC 8252).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplicationType {
+    /// On a web server or in a browser: `https` redirects.
+    #[default]
+    Web,
+    /// On a user's device: loopback redirects with any port, or a scheme of its own.
+    Native,
+}
+
+impl ApplicationType {
+    /// As it stands in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Native => "native",
+        }
+    }
+}
+
+impl FromStr for ApplicationType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "web" => Ok(Self::Web),
+            "native" => Ok(Self::Native),
+            _ => Err("it is web or native"),
+        }
+    }
+}
+
+/// How long a client's tokens live, where it differs from the settings; whole seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lifetimes {
+    /// Of an access token.
+    #[serde(rename = "access_token_ttl", with = "seconds")]
+    pub access_token: Option<Duration>,
+    /// Of a refresh token that is not used.
+    #[serde(rename = "refresh_token_idle_ttl", with = "seconds")]
+    pub refresh_idle: Option<Duration>,
+    /// Of a family of refresh tokens, however often it is used.
+    #[serde(rename = "refresh_token_ttl", with = "seconds")]
+    pub refresh_absolute: Option<Duration>,
+    /// Of a spent refresh token's right to be answered with its successor again.
+    #[serde(rename = "refresh_retry_window", with = "seconds")]
+    pub retry_window: Option<Duration>,
+}
+
+/// Durations as whole seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde gives the field by reference")]
+    pub(super) fn serialize<S: Serializer>(ttl: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        ttl.map(|ttl| ttl.as_secs()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_secs))
     }
 }
 
@@ -123,9 +197,19 @@ pub struct Client {
     pub default_scopes: ScopeSet,
     /// The resource server that its tokens are for.
     pub audience: String,
-    /// Life of its access tokens in seconds, where it differs from the configured one.
-    #[serde(rename = "access_token_ttl", serialize_with = "as_seconds")]
-    pub access_token_ttl: Option<Duration>,
+    /// The resource server whose tokens it may introspect.
+    pub serves: Option<String>,
+    /// Where it runs.
+    pub application_type: ApplicationType,
+    /// Where authorization answers may go, exactly as registered.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether it is trusted like this server itself: people are not asked for their consent.
+    pub skips_consent: bool,
+    /// How long its tokens live.
+    #[serde(flatten)]
+    pub lifetimes: Lifetimes,
     /// `cver` of its tokens; grows when all of them have to die.
     pub client_version: i64,
     /// When it was registered.
@@ -134,11 +218,13 @@ pub struct Client {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-fn as_seconds<S: serde::Serializer>(ttl: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    ttl.map(|ttl| ttl.as_secs()).serialize(serializer)
-}
-
 impl Client {
+    /// `sub` of its own tokens. A user's is a UUID, which has no colon.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("client:{}", self.client_id)
+    }
+
     /// True when it may use this grant.
     #[must_use]
     pub fn allows(&self, grant: GrantType) -> bool {
@@ -163,8 +249,18 @@ pub struct NewClient {
     pub default_scopes: ScopeSet,
     /// The resource server that its tokens are for.
     pub audience: String,
-    /// Life of its access tokens, where it differs from the configured one.
-    pub access_token_ttl: Option<Duration>,
+    /// The resource server whose tokens it may introspect.
+    pub serves: Option<String>,
+    /// Where it runs.
+    pub application_type: ApplicationType,
+    /// Where authorization answers may go.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether people are not asked for their consent.
+    pub skips_consent: bool,
+    /// How long its tokens live.
+    pub lifetimes: Lifetimes,
 }
 
 /// What a request said about its client, not yet believed.

@@ -16,6 +16,7 @@ pub use self::issuer::Issuer;
 use crate::clients::ClientId;
 use crate::keys::{KekRing, KekRingError};
 use crate::passwords;
+use crate::tokens::RefreshSettings;
 
 /// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
 pub const SECTION: &str = "AUTH";
@@ -57,6 +58,22 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL",
+        "1209600",
+        "seconds that a refresh token lives unused; 3 to 31622400",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_TOKEN_TTL",
+        "7776000",
+        "seconds until a login has to be renewed, however often it is refreshed; no client may have more; 3 to 31622400",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_RETRY_WINDOW",
+        "10",
+        "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
+    ),
+    Setting::new("MYAPI_AUTH__HOUSEKEEPING", "300", "seconds between making and dropping partitions; 1 to 86400"),
     Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
     Setting::new(
         "MYAPI_AUTH__KEEP_BCRYPT",
@@ -104,6 +121,10 @@ pub struct AuthConfig {
     pub user_scopes: ScopeSet,
     /// Life of an access token.
     pub access_token_ttl: Duration,
+    /// Lives of refresh tokens.
+    pub refresh: RefreshSettings,
+    /// How often partitions are made and dropped.
+    pub housekeeping: Duration,
     /// How long others may keep the public keys.
     pub jwks_max_age: Duration,
     /// Cost, queue and policy of passwords.
@@ -140,6 +161,8 @@ impl AuthConfig {
             has_docs: settings.get("MYAPI_AUTH__DOCS")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
+            refresh: read_refresh(settings)?,
+            housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
             passwords: read_passwords(settings, common.environment)?,
             notices: settings.notices().to_vec(),
@@ -223,6 +246,20 @@ fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigEr
     let all = settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS")?;
     let all = all.as_ref().map_or("", |all| all.expose_secret());
     Ok(all.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).map(SecretString::from).collect())
+}
+
+fn read_refresh(settings: &Settings) -> Result<RefreshSettings, ConfigError> {
+    const YEAR: u64 = 366 * 86_400;
+    let refresh = RefreshSettings {
+        idle: seconds(settings, "MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", 3, YEAR)?,
+        absolute: seconds(settings, "MYAPI_AUTH__REFRESH_TOKEN_TTL", 3, YEAR)?,
+        retry_window: seconds(settings, "MYAPI_AUTH__REFRESH_RETRY_WINDOW", 0, 60)?,
+    };
+    if refresh.idle > refresh.absolute {
+        let reason = "is more than MYAPI_AUTH__REFRESH_TOKEN_TTL: an unused token cannot outlive its login";
+        return Err(settings.refuse("MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", reason));
+    }
+    Ok(refresh)
 }
 
 fn read_passwords(settings: &Settings, environment: Environment) -> Result<passwords::Settings, ConfigError> {

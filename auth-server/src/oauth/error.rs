@@ -11,6 +11,7 @@ use shared::db::DbError;
 use crate::clients;
 use crate::keys::KeysError;
 use crate::passwords::{LaneError, PlainError};
+use crate::tokens::{self, RefreshError};
 use crate::users;
 use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
@@ -60,6 +61,12 @@ pub enum TokenError {
     /// The resource owner was not authenticated.
     #[error("user: {0}")]
     User(#[from] users::AuthenticateError),
+    /// No family of refresh tokens was started.
+    #[error("refresh token: {0}")]
+    Family(#[from] tokens::StartError),
+    /// The refresh token was refused.
+    #[error("refresh token: {0}")]
+    Refresh(#[from] tokens::RefreshError),
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -103,6 +110,27 @@ impl Answer {
 
     const fn failed() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed")
+    }
+
+    /// A client throws a token away that is `invalid_grant`: nothing that may pass by itself is called so.
+    const fn refresh(error: &RefreshError) -> Self {
+        match error {
+            RefreshError::Malformed
+            | RefreshError::Unknown
+            | RefreshError::OtherClient
+            | RefreshError::Revoked
+            | RefreshError::FamilyEnded
+            | RefreshError::UserChanged
+            | RefreshError::ClientChanged
+            | RefreshError::Expired
+            | RefreshError::Reused { .. }
+            | RefreshError::KeyGone(_) => {
+                let text = "the refresh token is invalid, expired, revoked or another client's";
+                Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
+            }
+            RefreshError::Randomness(_) => Self::failed(),
+            RefreshError::Database(error) => Self::database(error),
+        }
     }
 
     const fn database(error: &DbError) -> Self {
@@ -170,6 +198,12 @@ impl From<&TokenError> for Answer {
                 LaneError::Closed | LaneError::Panicked | LaneError::Hash(_),
             )) => Self::failed(),
             TokenError::User(users::AuthenticateError::Database(error)) => Self::database(error),
+            TokenError::Family(tokens::StartError::UserChanged) => {
+                Self::new(Code::BAD_REQUEST, "invalid_grant", "the user name or the password is wrong")
+            }
+            TokenError::Family(tokens::StartError::Randomness(_)) => Self::failed(),
+            TokenError::Family(tokens::StartError::Database(error)) => Self::database(error),
+            TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }
@@ -195,6 +229,8 @@ fn missing_text(parameter: &str) -> &'static str {
         "grant_type" => "grant_type is missing",
         "username" => "username is missing",
         "password" => "password is missing",
+        "refresh_token" => "refresh_token is missing",
+        "token" => "token is missing",
         _ => "a parameter is missing",
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod metadata;
+mod scope;
 pub mod token;

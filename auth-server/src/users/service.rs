@@ -180,6 +180,23 @@ impl Users {
         adopt_addresses(&mut *self.acquire().await?).await
     }
 
+    /// A user, on the caller's connection.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_in(&self, conn: &mut Conn, sub: Uuid) -> Result<Option<User>, DbError> {
+        Ok(store::find_by_sub(conn, sub).await?.map(|found| found.user))
+    }
+
+    /// The same, and until the caller's transaction ends nobody changes the row.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_for_share(&self, conn: &mut Conn, sub: Uuid) -> Result<Option<User>, DbError> {
+        store::lock_for_share(conn, sub).await?;
+        self.find_in(conn, sub).await
+    }
+
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
         Ok(self.pool.acquire().await?)
     }

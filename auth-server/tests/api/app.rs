@@ -1,9 +1,7 @@
 //! The service under test and the words to talk to it.
 
-use std::time::Duration;
-
 use auth_server::app;
-use auth_server::clients::{ClientKind, ClientSecret, GrantType, NewClient};
+use auth_server::clients::{ApplicationType, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient};
 use auth_server::config::AuthConfig;
 use auth_server::keys::{self, NewKey};
 use auth_server::passwords::{Leniency, Plain};
@@ -196,7 +194,12 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         scopes: "movies:read movies:write profile email".parse().unwrap(),
         default_scopes: "movies:read".parse().unwrap(),
         audience: AUDIENCE.to_owned(),
-        access_token_ttl: None::<Duration>,
+        serves: None,
+        application_type: ApplicationType::Web,
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        skips_consent: false,
+        lifetimes: Lifetimes::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds at `/token` for every grant (checklist 1.1). A new grant joins by one row in [`grants`].
 
-use auth_server::clients::{ClientKind, GrantType, NewClient};
+use auth_server::clients::{ClientKind, GrantType, Lifetimes, NewClient};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -423,7 +423,10 @@ async fn t30_only_listed_origins_and_never_with_credentials(pool: Pool) {
 async fn t32_a_client_may_have_a_lifetime_of_its_own(pool: Pool) {
     let app = TestApp::new(pool).await;
     let ttl = Some(std::time::Duration::from_secs(3));
-    let short = NewClient { access_token_ttl: ttl, ..app::client("short", ClientKind::Confidential) };
+    let short = NewClient {
+        lifetimes: Lifetimes { access_token: ttl, ..Lifetimes::default() },
+        ..app::client("short", ClientKind::Confidential)
+    };
     let secret = app.create_client(&short).await.unwrap();
     for grant in grants(&app).await {
         let answer = app.token_basic("short", &secret, &grant.with(&[])).await;

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use oxide_auth::frontends::dev::QueryParameter as _;
 use oxide_auth_axum::OAuthRequest;
 
+use oxide_auth::code_grant::{client_credentials, refresh};
+
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::oauth::error::TokenError;
@@ -56,6 +58,15 @@ pub(super) struct ClientRequest<'a> {
     grant: GrantType,
 }
 
+impl ClientRequest<'_> {
+    /// What was asked for; runs of spaces mean nothing.
+    pub(super) fn scope(&self) -> Option<Cow<'_, str>> {
+        let scope = self.request.parameter("scope")?;
+        let scope = scope.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
+        Some(Cow::Owned(scope)).filter(|scope: &Cow<'_, str>| !scope.is_empty())
+    }
+}
+
 impl password::Request for ClientRequest<'_> {
     fn valid(&self) -> bool {
         true
@@ -77,10 +88,57 @@ impl password::Request for ClientRequest<'_> {
         self.request.parameter("password")
     }
 
-    /// Runs of spaces mean nothing.
     fn scope(&self) -> Option<Cow<'_, str>> {
-        let scope = self.request.parameter("scope")?;
-        let scope = scope.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
-        Some(Cow::Owned(scope)).filter(|scope: &Cow<'_, str>| !scope.is_empty())
+        ClientRequest::scope(self)
+    }
+}
+
+/// The client was authenticated already: the machine gets its id and no secret.
+impl refresh::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn refresh_token(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("refresh_token")
+    }
+
+    fn scope(&self) -> Option<Cow<'_, str>> {
+        ClientRequest::scope(self)
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
+        Some((Cow::Borrowed(self.client_id.as_str()), Cow::Borrowed(&[])))
+    }
+
+    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Likewise.
+impl client_credentials::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
+        Some((Cow::Borrowed(self.client_id.as_str()), Cow::Borrowed(&[])))
+    }
+
+    fn scope(&self) -> Option<Cow<'_, str>> {
+        ClientRequest::scope(self)
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
     }
 }

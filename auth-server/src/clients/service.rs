@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 use shared::clock::Clock;
-use shared::db::{DbError, Pool};
+use shared::db::{Conn, DbError, Pool};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -157,6 +157,14 @@ impl Clients {
     pub async fn get(&self, client_id: &ClientId) -> Result<Client, ClientError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         store::find(&mut conn, client_id).await?.ok_or_else(|| ClientError::Unknown(client_id.clone()))
+    }
+
+    /// A client, on the caller's connection.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_in(&self, conn: &mut Conn, client_id: &ClientId) -> Result<Option<Client>, DbError> {
+        store::find(conn, client_id).await
     }
 
     /// Deletes a client and its secrets; its id stays taken.

@@ -13,6 +13,7 @@ mod client_credentials;
 mod command_line;
 mod docs;
 mod health;
+mod housekeeping;
 mod introspect;
 mod keys;
 mod keys_import;

@@ -10,6 +10,7 @@ use crate::config::AuthConfig;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::oauth::metadata::MetadataCache;
 use crate::oauth::own_tokens::OwnTokens;
+use crate::oauth::revocation_feed::FeedCache;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
 use crate::tokens::Tokens;
@@ -36,6 +37,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Who signs.
     pub keys: SigningKeys,
+    /// The revocation feed as it was a moment ago.
+    pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
     pub metadata: MetadataCache,
 }
@@ -71,6 +74,7 @@ impl AppState {
             users,
             clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone()),
             metadata: MetadataCache::default(),
+            revocation_feed: FeedCache::default(),
             resource_servers,
             config: Arc::new(config),
             clock,

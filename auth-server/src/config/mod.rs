@@ -14,7 +14,7 @@ use url::Url;
 
 pub use self::issuer::Issuer;
 use crate::clients::ClientId;
-use crate::keys::{KekRing, KekRingError};
+use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
 use crate::tokens::RefreshSettings;
 
@@ -50,6 +50,11 @@ pub const SETTINGS: &[Setting] = &[
         "earlier key encryption keys, newest first, separated by commas; they still open",
     ),
     Setting::new("MYAPI_AUTH__KEY_RELOAD", "10", "seconds until a key made elsewhere is used here; 1 to 3600"),
+    Setting::new(
+        "MYAPI_AUTH__KEY_ROTATION",
+        "0",
+        "seconds that a key signs until the next one takes over by itself; 0: only by `key rotate`; else 3600 to 31622400",
+    ),
     Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
     Setting::optional(
         "MYAPI_AUTH__CORS_ORIGINS",
@@ -111,6 +116,8 @@ pub struct AuthConfig {
     pub previous_key_encryption_keys: Vec<SecretString>,
     /// How soon a key that another replica or the command line made is known here.
     pub key_reload: Duration,
+    /// How long a key signs; `None`: until an operator rotates.
+    pub key_rotation: Option<Duration>,
     /// Who a request without client counts as.
     pub default_client: Option<ClientId>,
     /// Origins whose pages may call `/token`.
@@ -157,6 +164,7 @@ impl AuthConfig {
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
             previous_key_encryption_keys: read_previous_keys(settings)?,
             key_reload: seconds(settings, "MYAPI_AUTH__KEY_RELOAD", 1, 3600)?,
+            key_rotation: read_key_rotation(settings)?,
             default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
             has_docs: settings.get("MYAPI_AUTH__DOCS")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
@@ -179,6 +187,13 @@ impl AuthConfig {
     /// [`KekRingError`] naming the variable.
     pub fn key_ring(&self) -> Result<KekRing, KekRingError> {
         KekRing::from_settings(self.key_encryption_key.as_ref(), &self.previous_key_encryption_keys)
+    }
+
+    /// When signing keys change. A key is published until every copy of the JWK Set is renewed, and every replica of
+    /// this server has read it.
+    #[must_use]
+    pub fn key_schedule(&self) -> keys::Schedule {
+        keys::Schedule { signs_for: self.key_rotation, published_for: self.jwks_max_age.max(self.key_reload * 2) }
     }
 
     /// True in the environment in which weak settings are allowed with a warning.
@@ -246,6 +261,16 @@ fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigEr
     let all = settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY_PREVIOUS")?;
     let all = all.as_ref().map_or("", |all| all.expose_secret());
     Ok(all.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).map(SecretString::from).collect())
+}
+
+fn read_key_rotation(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
+    const NAME: &str = "MYAPI_AUTH__KEY_ROTATION";
+    let signs_for = seconds(settings, NAME, 0, 366 * 86_400)?;
+    match signs_for.as_secs() {
+        0 => Ok(None),
+        3600.. => Ok(Some(signs_for)),
+        _ => Err(settings.refuse(NAME, "is less than an hour: a key is published for a while before it signs")),
+    }
 }
 
 fn read_refresh(settings: &Settings) -> Result<RefreshSettings, ConfigError> {

@@ -17,7 +17,7 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, documented};
+pub(super) use documented::{ClientErrors, FeedErrors, documented};
 
 /// Why a request to `/token`, `/revoke` or `/introspect` was refused.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub enum TokenError {
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
+    /// No number from which to read the revocation feed on.
+    #[error("since is not one whole number")]
+    Since,
     /// Outside the grammar, unknown, or more than the client may have.
     #[error("the scope is malformed or more than the client may have")]
     Scope,
@@ -176,6 +179,7 @@ impl From<&TokenError> for Answer {
             TokenError::GrantNotAllowed => {
                 Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
             }
+            TokenError::Since => Self::invalid_request("since has to be one whole number"),
             TokenError::MayNotIntrospect => Self::invalid_client(),
             TokenError::Scope => Self::new(
                 Code::BAD_REQUEST,

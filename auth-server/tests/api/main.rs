@@ -17,6 +17,7 @@ mod housekeeping;
 mod introspect;
 mod keys;
 mod keys_import;
+mod keys_rotation;
 mod metadata;
 mod migrations;
 mod password;

@@ -69,3 +69,17 @@ impl IntoResponses for ClientErrors {
         documented(&errors).into_responses()
     }
 }
+
+/// What the revocation feed answers.
+pub(in crate::oauth) struct FeedErrors;
+
+impl IntoResponses for FeedErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Since,
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}

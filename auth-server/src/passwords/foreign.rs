@@ -151,6 +151,14 @@ impl KeycloakCosts {
     }
 }
 
+impl Hashed {
+    /// What kind of hash it is: `argon2`, `bcrypt`, `PBKDF2` or `scrypt`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        kind_of(self.as_str())
+    }
+}
+
 fn refused(reason: Unusable, kind: &'static str) -> ForeignError {
     match reason {
         Unusable::TooDear => ForeignError::TooDear,

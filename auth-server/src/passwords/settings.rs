@@ -75,6 +75,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What the PHC string of a hash at these costs begins with.
+    #[must_use]
+    pub fn hash_beginning(&self) -> String {
+        format!("$argon2id$v=19$m={},t={},p={}$", self.memory_kib, self.iterations, self.parallelism)
+    }
+
     /// Refuses settings that are unsafe or cannot work, before any thread starts.
     ///
     /// # Errors

@@ -17,6 +17,8 @@
 
 mod authenticate;
 mod email;
+pub mod export;
+pub mod import;
 mod model;
 mod service;
 mod store;

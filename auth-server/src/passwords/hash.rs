@@ -86,6 +86,11 @@ impl Hasher {
         Ok(Self { params: params(settings)?, keep_bcrypt: settings.keep_bcrypt })
     }
 
+    /// For measuring costs that the settings need not allow.
+    pub(super) const fn at(params: Params) -> Self {
+        Self { params, keep_bcrypt: false }
+    }
+
     /// A new Argon2id hash with a salt of its own, as a PHC string.
     pub(super) fn hash(&self, plain: &Plain, memory: &mut Memory) -> Result<Hashed, HashError> {
         let mut salt = [0_u8; SALT_BYTES];
@@ -170,13 +175,18 @@ impl Hasher {
 
     /// A hash that is cheaper than the current costs would answer sooner: spends the difference.
     fn top_up(&self, spent: &Params, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
+        self.difference(spent)?.map_or(Ok(()), |params| self.spend(&params, plain, memory))
+    }
+
+    /// The costs that are left of the current ones; `None` for less than Argon2 can spend.
+    fn difference(&self, spent: &Params) -> Result<Option<Params>, HashError> {
         let left = work_kib(&self.params).saturating_sub(work_kib(spent)) / u64::from(self.params.t_cost());
         match u32::try_from(left) {
             Ok(left) if left >= Params::MIN_M_COST => {
                 let params = Params::new(left, self.params.t_cost(), 1, Some(OUTPUT_BYTES));
-                self.spend(&params.map_err(|_| HashError::Parameters)?, plain, memory)
+                params.map(Some).map_err(|_| HashError::Parameters)
             }
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 

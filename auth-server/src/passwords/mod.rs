@@ -13,6 +13,7 @@
 //! compatibility characters. A bcrypt, PBKDF2 or scrypt hash is of the bytes as they were typed, and is checked so; the
 //! upgrade at login then hashes the NFC form.
 
+pub mod capacity;
 mod common;
 mod derived;
 mod foreign;

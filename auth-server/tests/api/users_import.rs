@@ -136,7 +136,16 @@ async fn p15_each_fault_is_named_with_line_and_field(pool: Pool) {
          c@x.org,c\n"
     );
     let report = csv(&pool, &file, STRICT).await;
-    insta::assert_snapshot!(faults(&report).join("\n"), @r#""#);
+    insta::assert_snapshot!(faults(&report).join("\n"), @r#"
+    2 email "john @x.org" is none: an e-mail address has no spaces and no invisible characters
+    3 email is missing
+    3 hashed_password is empty or Django's mark of no password: --allow-no-password imports such users without one
+    4 name "x\ny" is none: a name is 1 to 200 characters without control characters
+    4 hashed_password is empty or Django's mark of no password: --allow-no-password imports such users without one
+    4 disabled is true or false, not "maybe"
+    6 hashed_password asks for more memory or time than a login may take here
+    7 - has 2 fields where the header has 4
+    "#);
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
@@ -146,7 +155,13 @@ async fn json_lines_say_the_same(pool: Pool) {
          {{\"email\":1,\"hashed_password\":\"hunter2hunter2\"}}\n[]\n{{\"email\":\"b@x.org\"\n{{\"email\":null}}\n"
     );
     let report = read(&pool, &file, Format::Jsonl, NoPassword::Refused, SKIPPING).await.unwrap();
-    insta::assert_snapshot!(faults(&report).join("\n"), @r#""#);
+    insta::assert_snapshot!(faults(&report).join("\n"), @r#"
+    3 - is not a JSON object with email, name and hashed_password: a member is of the wrong type or there twice (character 10)
+    4 - is not a JSON object
+    5 - is not a JSON object with email, name and hashed_password: it is broken (character 18)
+    6 email is missing
+    6 hashed_password is empty or Django's mark of no password: --allow-no-password imports such users without one
+    "#);
     let user = users(&pool).get(&who("a@x.org")).await.unwrap();
     assert_eq!((user.email_verified, user.disabled_at), (true, Some(clock().now())));
     assert_eq!(refusal(users(&pool).authenticate("a@x.org", &plain(IMPORTED)).await), Refusal::Disabled);
@@ -172,7 +187,11 @@ async fn a_realm_brings_its_disabled_users_as_disabled(pool: Pool) {
             {{"username":7}}],"clients":[]}}"#
     );
     let report = read(&pool, &file, Format::Keycloak, NoPassword::Refused, SKIPPING).await.unwrap();
-    insta::assert_snapshot!(faults(&report).join("\n"), @r#""#);
+    insta::assert_snapshot!(faults(&report).join("\n"), @r#"
+    2 email "robot" is none: an e-mail address is one name, `@`, and a domain
+    3 hashed_password is empty or Django's mark of no password: --allow-no-password imports such users without one
+    4 - is not a user as Keycloak writes it
+    "#);
     let user = users(&pool).get(&who("off@x.org")).await.unwrap();
     assert_eq!((user.name.as_deref(), user.is_active()), (Some("Ann Off"), false));
     assert_eq!(refusal(users(&pool).authenticate("off@x.org", &plain(IMPORTED)).await), Refusal::Disabled);

@@ -15,6 +15,9 @@ const LANES: &str = "MYAPI_AUTH__PASSWORD_LANES";
 /// How long a login may wait for a hash, in seconds: a longer queue would hold those who get no answer.
 const PATIENCE: f64 = 2.0;
 
+/// A hash that takes so many times as long alone as among others was disturbed.
+const DISTURBED: f64 = 1.25;
+
 const EXAMPLES: &str = "\
 Examples:
   auth-server capacity
@@ -70,12 +73,16 @@ impl MeasureCapacity {
         }
         let capacity = Capacity { lanes, time: self.seconds };
         let sets = OWASP.iter().map(|costs| capacity.measure(*costs)).collect::<Result<Vec<_>, _>>()?;
+        if sets.iter().any(|set| set.alone_ms > set.busy_ms * DISTURBED) {
+            eprintln!("warning: a hash took longer alone than among others: something else is running; measure again");
+        }
         let recommended = self.recommend(&capacity, &sets)?;
         let report = Report { lanes, is_debug_build: cfg!(debug_assertions), sets, recommended };
-        Ok(match output {
+        match output {
             OutputFormat::Json => print_json(&report)?,
             OutputFormat::Table => print_line(text(&report)?)?,
-        })
+        }
+        Ok(())
     }
 
     /// The default costs, or those of the target.

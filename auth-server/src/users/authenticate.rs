@@ -34,7 +34,7 @@ pub enum Refusal {
     /// The password is another one.
     #[error("wrong password")]
     WrongPassword,
-    /// The password is right, but the user is disabled.
+    /// The user is disabled, whatever the password.
     #[error("disabled user")]
     Disabled,
     /// The user has no password.
@@ -93,13 +93,17 @@ impl Users {
             self.lane().burn(plain).await?;
             return refused(Refusal::NoPassword);
         };
+        if !user.is_active() {
+            // Not even the right password may change anything: the upgrade of an old hash would take its time.
+            self.lane().burn(plain).await?;
+            return refused(Refusal::Disabled);
+        }
         match self.lane().verify(&stored, plain).await? {
             Verdict::Differs => refused(Refusal::WrongPassword),
             Verdict::Unusable(reason) => {
                 tracing::error!(user.id = %user.sub, %reason, "stored password hash cannot be used: set a new password");
                 refused(Refusal::BrokenHash)
             }
-            Verdict::Matches { .. } if !user.is_active() => refused(Refusal::Disabled),
             Verdict::Matches { rehashed: None } => Ok(user),
             Verdict::Matches { rehashed: Some(new) } => {
                 self.upgrade(user.sub, &stored, &new).await;

@@ -38,7 +38,7 @@ async fn p02_every_refusal_is_one_error_after_one_piece_of_work(pool: Pool) {
         ("john@domain.com", "a wrong password", Refusal::WrongPassword),
         ("nobody@domain.com", PASSWORD, Refusal::UnknownUser),
         ("gone@domain.com", PASSWORD, Refusal::Disabled),
-        ("gone@domain.com", "a wrong password", Refusal::WrongPassword),
+        ("gone@domain.com", "a wrong password", Refusal::Disabled),
         ("without@domain.com", PASSWORD, Refusal::NoPassword),
         ("broken@domain.com", PASSWORD, Refusal::BrokenHash),
         ("nul\0@domain.com", PASSWORD, Refusal::UnknownUser),
@@ -91,6 +91,18 @@ async fn p03_a_dearer_hash_of_an_import_does_not_show_in_the_time(pool: Pool) {
             assert!(begun.elapsed() >= floor, "{head} {username}");
         }
     }
+}
+
+/// The upgrade would be a second hash, and tell that the password is right.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn p03_the_old_hash_of_a_disabled_user_is_not_upgraded(pool: Pool) {
+    let users = users(&pool);
+    let old = bcrypt::hash(PASSWORD, 4).unwrap();
+    insert_old(&pool, "gone@domain.com", Some(&old)).await;
+    users.disable(&who("gone@domain.com")).await.unwrap();
+    assert_eq!(refusal(users.authenticate("gone@domain.com", &plain(PASSWORD)).await), Refusal::Disabled);
+    assert_eq!(stored_hash(&pool, "gone@domain.com").await, old);
+    assert_eq!((users.lane().counts().begun, users.lane().floor()), (1, Duration::ZERO), "nothing but a burn");
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -19,8 +19,8 @@ Examples:
   psql -c \"\\copy (select email, password as hashed_password from auth_user) to stdout csv header\" |
     auth-server user import - --format csv --dry-run
 
-Hashes: argon2, bcrypt, PBKDF2 and scrypt as PHC strings or in the forms of passlib, Django and Keycloak. Each becomes
-Argon2id at its user's first login. Without --skip-bad one bad row leaves all as it was.";
+Hashes: argon2, bcrypt, PBKDF2 and scrypt as PHC strings or in the forms of passlib, Django and Keycloak. Each \
+becomes Argon2id at its user's first login. Without --skip-bad one bad row leaves all as it was.";
 
 /// Flags of `user import`.
 #[derive(clap::Args)]

@@ -115,7 +115,11 @@ pub async fn import(
         report.existing = u64::try_from(taken.len()).unwrap_or(u64::MAX);
     } else {
         report.skipped += u64::try_from(taken.len()).unwrap_or(u64::MAX);
-        report.note(taken.into_iter().map(|line| fault(line, "is a user's already".to_owned())));
+        report.note(
+            taken
+                .into_iter()
+                .map(|line| fault(line, "is a user's already (--skip-existing passes over those)".to_owned())),
+        );
     }
     report.faults.sort_by_key(|fault| fault.line);
 

@@ -172,7 +172,7 @@ impl AuthConfig {
             refresh: read_refresh(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
-            passwords: read_passwords(settings, common.environment)?,
+            passwords: read_passwords(settings, common.environment, context_words(&issuer, &audience))?,
             notices: settings.notices().to_vec(),
             common,
             issuer,
@@ -287,7 +287,17 @@ fn read_refresh(settings: &Settings) -> Result<RefreshSettings, ConfigError> {
     Ok(refresh)
 }
 
-fn read_passwords(settings: &Settings, environment: Environment) -> Result<passwords::Settings, ConfigError> {
+/// The hosts of this deployment, which its users would think of when they choose a password.
+fn context_words(issuer: &Issuer, audience: &str) -> Vec<String> {
+    let urls = [Some(issuer.url().clone()), Url::parse(audience).ok()];
+    urls.into_iter().flatten().filter_map(|url| url.host_str().map(str::to_owned)).collect()
+}
+
+fn read_passwords(
+    settings: &Settings,
+    environment: Environment,
+    context_words: Vec<String>,
+) -> Result<passwords::Settings, ConfigError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let lanes = match settings.find::<usize>("MYAPI_AUTH__PASSWORD_LANES")? {
         Some(_) => bounded(settings, "MYAPI_AUTH__PASSWORD_LANES", 1, 1024)?,
@@ -301,6 +311,7 @@ fn read_passwords(settings: &Settings, environment: Environment) -> Result<passw
         queue: bounded(settings, "MYAPI_AUTH__PASSWORD_QUEUE", 1, 65_536)?,
         minimum_length: bounded(settings, "MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", 8, 64)?,
         warn_only: environment == Environment::Dev,
+        context_words,
         keep_bcrypt: settings.get("MYAPI_AUTH__KEEP_BCRYPT")?,
         ..passwords::Settings::default()
     };

@@ -34,7 +34,7 @@ pub enum Refusal {
     /// The password is another one.
     #[error("wrong password")]
     WrongPassword,
-    /// The password is right, but the user is disabled.
+    /// The user is disabled, whatever the password.
     #[error("disabled user")]
     Disabled,
     /// The user has no password.
@@ -55,22 +55,25 @@ impl Users {
         let begun = Instant::now();
         let result = self.check(username, plain).await;
         if matches!(result, Err(AuthenticateError::Refused(_))) {
-            // A bcrypt hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
+            // A bcrypt or imported hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
             // cost; burning as much for everybody would be a lever for floods.
             sleep_until(begun + self.lane().floor()).await;
         }
         result
     }
 
-    /// Learns how long the dearest hash of the old application takes, so that the first refusals do not tell either.
-    /// For the start of a server; costs one hash, or none.
+    /// Learns how long the dearest hash of another application takes, so that the first refusals do not tell either.
+    /// For the start of a server; costs one hash of each kind that there is, or none.
     ///
     /// # Errors
     /// [`AuthenticateError`] when there is no answer; logging in works all the same.
     pub async fn warm_up(&self) -> Result<(), AuthenticateError> {
-        let dearest = store::find_dearest_bcrypt(&mut *self.acquire().await?).await?;
-        if let Some(stored) = dearest {
-            let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
+        let kinds = store::list_kinds_of_hash(&mut *self.acquire().await?, self.current_hash()).await?;
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
+        for stored in kinds {
             self.lane().verify(&stored, &nobodys).await?;
         }
         Ok(())
@@ -90,13 +93,17 @@ impl Users {
             self.lane().burn(plain).await?;
             return refused(Refusal::NoPassword);
         };
+        if !user.is_active() {
+            // Not even the right password may change anything: the upgrade of an old hash would take its time.
+            self.lane().burn(plain).await?;
+            return refused(Refusal::Disabled);
+        }
         match self.lane().verify(&stored, plain).await? {
             Verdict::Differs => refused(Refusal::WrongPassword),
             Verdict::Unusable(reason) => {
                 tracing::error!(user.id = %user.sub, %reason, "stored password hash cannot be used: set a new password");
                 refused(Refusal::BrokenHash)
             }
-            Verdict::Matches { .. } if !user.is_active() => refused(Refusal::Disabled),
             Verdict::Matches { rehashed: None } => Ok(user),
             Verdict::Matches { rehashed: Some(new) } => {
                 self.upgrade(user.sub, &stored, &new).await;

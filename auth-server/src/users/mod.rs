@@ -3,8 +3,9 @@
 //! A login ([`Users::authenticate`]) takes these steps:
 //!
 //! 1. Find the row: by the address exactly as it stands, else by its canonical form. The connection goes back.
-//! 2. Check the password in the lane; where there is nothing to check, burn the same work.
-//! 3. Only then look at whether the user is disabled. Every refusal is one error, and its reason is for the log.
+//! 2. Check the password in the lane; where there is nothing to check (no user, no hash, a disabled user), burn the same
+//!    work.
+//! 3. Every refusal is one error, and its reason is for the log.
 //! 4. A hash that is behind is replaced by a guarded update; that it fails does not fail the login.
 //!
 //! Addresses (CHECKLIST P15): the canonical form is NFKC, in lower case, without the dot that may end a domain name.
@@ -17,6 +18,8 @@
 
 mod authenticate;
 mod email;
+pub mod export;
+pub mod import;
 mod model;
 mod service;
 mod store;

@@ -29,4 +29,5 @@ mod token;
 mod users;
 mod users_addresses;
 mod users_cli;
+mod users_import;
 mod users_login;

@@ -10,6 +10,8 @@ pub mod clients;
 pub mod config;
 pub mod health;
 pub mod keys;
+pub mod limits;
+pub mod logins;
 pub mod oauth;
 pub mod passwords;
 pub mod resource_servers;

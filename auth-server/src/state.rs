@@ -8,6 +8,8 @@ use shared::db::Pool;
 use crate::clients::Clients;
 use crate::config::AuthConfig;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
+use crate::limits::Limits;
+use crate::logins::Logins;
 use crate::oauth::metadata::MetadataCache;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
@@ -26,6 +28,8 @@ pub struct AppState {
     pub users: Users,
     /// Who can ask for tokens.
     pub clients: Clients,
+    /// How users and clients prove who they are, within limits.
+    pub logins: Logins,
     /// What tokens can be for.
     pub resource_servers: ResourceServers,
     /// Who signs.
@@ -55,10 +59,15 @@ impl AppState {
     /// [`StateError`]; then nothing runs.
     pub async fn start(config: AuthConfig, pool: Pool, clock: Clock) -> Result<Self, StateError> {
         let resource_servers = ResourceServers::new(pool.clone(), clock.clone());
+        let keks = config.key_ring()?;
+        let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
+        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone());
+        let limits = Limits::new(pool.clone(), &keks, config.limits);
         Ok(Self {
-            keys: SigningKeys::load(pool.clone(), config.key_ring()?).await?,
-            users: Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?,
-            clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone()),
+            keys: SigningKeys::load(pool.clone(), keks).await?,
+            logins: Logins::new(users.clone(), clients.clone(), limits, clock.clone()),
+            users,
+            clients,
             metadata: MetadataCache::default(),
             resource_servers,
             config: Arc::new(config),

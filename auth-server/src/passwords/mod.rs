@@ -2,7 +2,8 @@
 //!
 //! 1. [`Plain`] is a password from outside, bounded before anything is computed.
 //! 2. [`Policy`] says whether it may be chosen (NIST SP 800-63B-4 section 3.1.1.2: length, no composition rules).
-//! 3. [`Lane`] is the one place where hashes are computed: its own threads, a bounded queue, a bounded wait.
+//! 3. [`Lane`] is the one place where hashes are computed: its own threads, a bounded queue that is fair for each
+//!    client address ([`Caller`]), a bounded wait.
 //! 4. `hash` makes and checks Argon2id in PHC form (RFC 9106) and checks bcrypt hashes of the old application.
 //! 5. `stored` reads what the database holds and refuses costs that nobody would have chosen.
 //!
@@ -11,15 +12,18 @@
 //! compatibility characters. A bcrypt hash of the old application is of the bytes as they were typed, and is checked
 //! so; the upgrade at login then hashes the NFC form.
 
+mod caller;
 mod generate;
 mod hash;
 mod lane;
+mod line;
 mod plain;
 mod policy;
 mod queue;
 mod settings;
 mod stored;
 
+pub use caller::Caller;
 pub use generate::generate;
 pub use hash::{HashError, Hashed};
 pub use lane::{Counts, Lane, LaneError, StartError, Verdict};

@@ -9,9 +9,11 @@ use oxide_auth_axum::{OAuthRequest, OAuthResponse, WebError};
 
 use super::request::TokenRequest;
 use super::{schemas::TokenResponse, service};
+use crate::limits::Origin;
 use crate::oauth::error::TokenError;
 use crate::routes;
 use crate::state::AppState;
+use crate::web::client_ip::client_ip;
 use crate::web::error::forbid_caching;
 use crate::web::form;
 
@@ -34,12 +36,13 @@ use crate::web::form;
 )]
 pub(super) async fn token(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
     let request = form::read(request).await?;
+    let ip = client_ip(request.extensions(), request.headers(), &state.config.trusted_proxies);
     let request = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
         // Its extractor answers 500 to a doubled header; that is the client's mistake.
         WebError::Authorization => TokenError::Authorization,
         _ => TokenError::Form(form::FormError::Unreadable),
     })?;
-    let issued = service::exchange(&state, TokenRequest::new(&request)).await?;
+    let issued = service::exchange(&state, TokenRequest::new(&request, Origin::new(ip, None))).await?;
     answer(&issued)
 }
 

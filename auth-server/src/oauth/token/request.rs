@@ -10,6 +10,7 @@ use oxide_auth_axum::OAuthRequest;
 
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
+use crate::limits::Origin;
 use crate::oauth::error::TokenError;
 use crate::web::client_auth;
 
@@ -17,11 +18,17 @@ use crate::web::client_auth;
 #[derive(Clone, Copy)]
 pub(super) struct TokenRequest<'a> {
     oauth: &'a OAuthRequest,
+    origin: Origin,
 }
 
 impl<'a> TokenRequest<'a> {
-    pub(super) const fn new(oauth: &'a OAuthRequest) -> Self {
-        Self { oauth }
+    pub(super) const fn new(oauth: &'a OAuthRequest, origin: Origin) -> Self {
+        Self { oauth, origin }
+    }
+
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// A parameter of the body; `None` where it is absent or empty.
@@ -54,6 +61,13 @@ pub(super) struct ClientRequest<'a> {
     request: TokenRequest<'a>,
     client_id: &'a ClientId,
     grant: GrantType,
+}
+
+impl ClientRequest<'_> {
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        self.request.origin()
+    }
 }
 
 impl password::Request for ClientRequest<'_> {

@@ -38,7 +38,7 @@ async fn authenticate(state: &AppState, request: TokenRequest<'_>, grant: GrantT
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,
     };
-    Ok(state.clients.authenticate(&presented).await?)
+    Ok(state.logins.authenticate_client(&presented, request.origin()).await?)
 }
 
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {

@@ -44,7 +44,7 @@ as $$
 #variable_conflict use_column
 begin
     insert into myapi.throttle (kind, slot, level, changed_at, free_at, told_until)
-    select asked.kind, asked.slot, 0, moment, moment, moment
+    select asked.kind, asked.slot, 0, moment, to_timestamp(0), moment
     from unnest(kinds, slots) as asked (kind, slot)
     order by asked.kind, asked.slot
     on conflict do nothing;
@@ -70,7 +70,8 @@ begin
                    when not is_hard and counted.free_at > moment then counted.free_at
                end as refused_until,
                case
-                   when is_hard or level < burst - 1 + 1e-6 then moment
+                   -- Left as it is: an attempt of a millisecond earlier may come a millisecond later.
+                   when is_hard or level < burst - 1 + 1e-6 then counted.free_at
                    else moment + make_interval(secs => least(leak, power(2, least(30, ceil(level - burst - 1e-6)))))
                end as next_free_at
         from counted

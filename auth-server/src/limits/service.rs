@@ -107,7 +107,7 @@ impl Limits {
     /// # Errors
     /// [`DbError`]; the attempt stays charged.
     pub async fn refund(&self, charge: &Charge) -> Result<(), DbError> {
-        store::refund(&mut *self.acquire().await?, &charge.charged, charge.at).await
+        store::refund(&mut *self.acquire().await?, &charge.charged).await
     }
 
     /// Takes the charge of a login back and lets the account know where it came from.

@@ -58,14 +58,10 @@ pub(super) async fn charge(conn: &mut Conn, asked: &[Asked], now: DateTime<Utc>)
 }
 
 /// Takes one charge back from each place. A delay that it brought, and nothing after it changed, goes with it.
-pub(super) async fn refund(
-    conn: &mut Conn,
-    charged: &[(Place, DateTime<Utc>)],
-    charged_at: DateTime<Utc>,
-) -> Result<(), DbError> {
+pub(super) async fn refund(conn: &mut Conn, charged: &[(Place, DateTime<Utc>)]) -> Result<(), DbError> {
     let (kinds, slots) = columns(charged.iter().map(|(place, _)| place));
     let free_ats: Vec<DateTime<Utc>> = charged.iter().map(|(_, free_at)| *free_at).collect();
-    // Locked in the order of `charge_throttle`.
+    // Locked in the order of `charge_throttle`. The charge was let through, so there was no delay before it.
     sqlx::query!(
         "with held as (
              select throttle.kind, throttle.slot, charged.free_at
@@ -77,14 +73,12 @@ pub(super) async fn refund(
          )
          update myapi.throttle
          set level = greatest(0, level - 1),
-             free_at = case when throttle.free_at = held.free_at then least(throttle.free_at, $4)
-                            else throttle.free_at end
+             free_at = case when throttle.free_at = held.free_at then to_timestamp(0) else throttle.free_at end
          from held
          where throttle.kind = held.kind and throttle.slot = held.slot",
         &kinds,
         &slots,
         &free_ats,
-        charged_at,
     )
     .execute(conn)
     .await?;

@@ -1,5 +1,6 @@
 //! The service under test and the words to talk to it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use auth_server::app;
@@ -12,6 +13,7 @@ use auth_server::state::AppState;
 use auth_server::users::{NewUser, User};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -115,6 +117,13 @@ impl TestApp {
         Self { router: app::router(state.clone()), state, clock, pool, user, secret }
     }
 
+    /// The same replica once more, for tasks of their own.
+    pub fn of(other: &Self) -> Self {
+        let Self { state, router, clock, pool, user, secret } = other;
+        let (state, router, clock, pool) = (state.clone(), router.clone(), clock.clone(), pool.clone());
+        Self { state, router, clock, pool, user: user.clone(), secret: secret.clone() }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -148,6 +157,26 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// `POST /token` over a connection from this address.
+    pub async fn token_from(&self, ip: impl Into<IpAddr>, parameters: &[(&str, &str)]) -> Answer {
+        self.token_over(ip, parameters, &[]).await
+    }
+
+    /// `POST /token` over a connection from this address, with more headers.
+    pub async fn token_over(
+        &self,
+        ip: impl Into<IpAddr>,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post("/token").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.extension(ConnectInfo(SocketAddr::new(ip.into(), 4711)));
+        self.send(request.body(Body::from(encode(parameters))).unwrap()).await
     }
 
     pub async fn create_user(&self, email: &str, password: &str) -> User {

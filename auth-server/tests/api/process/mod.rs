@@ -3,6 +3,7 @@
 mod binary;
 mod commands;
 mod drain;
+mod flood;
 mod limits;
 mod logs;
 mod logs_secrets;

@@ -3,6 +3,7 @@
 //!
 //! A user's login:
 //!
+//! 0. Where the lane would have no place for this address, that is the answer: a flood does not reach the database.
 //! 1. The name is looked up; what is found is not shown to anybody yet.
 //! 2. The attempt is charged to its counters ([`crate::limits`]), or refused before anything is hashed.
 //! 3. The password lane checks the password, fair for each address.

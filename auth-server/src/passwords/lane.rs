@@ -124,6 +124,14 @@ impl Lane {
         self.0.max_wait
     }
 
+    /// Whether `caller` would find a place in the queue now: asked first, a flood costs nothing but the asking.
+    ///
+    /// # Errors
+    /// [`LaneError::Busy`].
+    pub fn check_place(&self, caller: &Caller) -> Result<(), LaneError> {
+        if self.0.queue.has_place(caller.address) { Ok(()) } else { Err(self.busy()) }
+    }
+
     /// The answer to whoever has to come back.
     #[must_use]
     pub fn busy(&self) -> LaneError {

@@ -65,22 +65,31 @@ impl<T> Line<T> {
         self.lanes.values().flat_map(|waiting| &waiting.work)
     }
 
+    /// Whether work of `key` would find a place now.
+    pub(super) fn has_place(&self, key: Key) -> bool {
+        !self.is_full() || self.find_victim(key).is_some()
+    }
+
     pub(super) fn push(&mut self, key: Key, work: T) -> Pushed<T> {
         if !self.is_full() {
             self.append(key, work);
             return Pushed::Waits;
         }
-        let own = self.lanes.get(&key).map_or(0, |waiting| waiting.work.len());
-        let newcomer = (own + 1, self.turns.last(key));
-        let largest = self.lanes.iter().map(|(key, waiting)| (waiting.work.len(), waiting.turn.0, *key)).max();
-        match largest {
-            Some((length, turn, other)) if other != key && (length, turn) > newcomer => {
-                let Some(evicted) = self.take_newest(other) else { return Pushed::Refused };
+        match self.find_victim(key).and_then(|victim| self.take_newest(victim)) {
+            Some(evicted) => {
                 self.append(key, work);
                 Pushed::InPlaceOf(evicted)
             }
-            _ => Pushed::Refused,
+            None => Pushed::Refused,
         }
+    }
+
+    /// Who makes room for a newcomer, if anybody does.
+    fn find_victim(&self, key: Key) -> Option<Key> {
+        let own = self.lanes.get(&key).map_or(0, |waiting| waiting.work.len());
+        let newcomer = (own + 1, self.turns.last(key));
+        let largest = self.lanes.iter().map(|(key, waiting)| (waiting.work.len(), waiting.turn.0, *key)).max();
+        largest.filter(|(length, turn, other)| *other != key && (*length, *turn) > newcomer).map(|(.., other)| other)
     }
 
     /// The next piece that `is_wanted`; what is not wanted is dropped on the way and costs nobody a turn.

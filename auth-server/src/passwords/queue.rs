@@ -100,16 +100,7 @@ impl Queue {
         if room.is_closed {
             return Err(Refused::Closed);
         }
-        if room.line.is_full() {
-            // Those who hung up must not keep out those who still wait.
-            let mut gone = 0;
-            room.line.retain(|task| {
-                let is_abandoned = task.ticket.is(ABANDONED);
-                gone += usize::from(is_abandoned);
-                !is_abandoned
-            });
-            self.abandoned.fetch_add(gone, Ordering::Relaxed);
-        }
+        self.forget_abandoned(&mut room);
         let pushed = room.line.push(key, Task { ticket, work });
         drop(room);
         match pushed {
@@ -120,6 +111,26 @@ impl Queue {
         }
         self.changed.notify_one();
         Ok(place)
+    }
+
+    /// Whether work of `key` would be taken now. By the time it comes, that may be another.
+    pub(super) fn has_place(&self, key: Key) -> bool {
+        let mut room = self.lock();
+        self.forget_abandoned(&mut room);
+        room.line.has_place(key)
+    }
+
+    /// Those who hung up must not keep out those who still wait.
+    fn forget_abandoned(&self, room: &mut Room) {
+        if room.line.is_full() {
+            let mut gone = 0;
+            room.line.retain(|task| {
+                let is_abandoned = task.ticket.is(ABANDONED);
+                gone += usize::from(is_abandoned);
+                !is_abandoned
+            });
+            self.abandoned.fetch_add(gone, Ordering::Relaxed);
+        }
     }
 
     /// Lets the threads end after what they are doing; what waits is dropped.

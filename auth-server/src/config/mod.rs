@@ -1,6 +1,8 @@
 //! The settings of this service: their names, defaults, limits and lifetimes, and the checks that span several.
 
 mod issuer;
+mod limits;
+mod proxies;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::issuer::Issuer;
+pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
 use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
@@ -91,6 +94,31 @@ pub const SETTINGS: &[Setting] = &[
     Setting::optional("MYAPI_AUTH__PASSWORD_LANES", "hashes computed at once; the number of cores when not set"),
     Setting::new("MYAPI_AUTH__PASSWORD_QUEUE", "256", "logins that may wait for a hash; more are answered 503"),
     Setting::new("MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", "15", "characters that a new password needs; 8 or more"),
+    Setting::optional(
+        "MYAPI_AUTH__TRUSTED_PROXIES",
+        "addresses and CIDRs of proxies whose X-Forwarded-For or Forwarded counts, separated by commas",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_ACCOUNT",
+        "10:4",
+        "failed logins of one account from devices it does not know: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_ADDRESS",
+        "20:360",
+        "failed logins from one address (IPv6 /64): at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_PREFIX",
+        "100:1800",
+        "failed logins from one network (IPv4 /24, IPv6 /48): at once, then an hour",
+    ),
+    Setting::new("MYAPI_AUTH__LIMIT_CLIENT", "1000:36000", "failed logins through one client: at once, then an hour"),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_CLIENT_SECRET",
+        "20:360",
+        "wrong secrets of one client from one address: at once, then an hour; ten times that from everywhere",
+    ),
 ];
 
 /// The checked settings of auth-server.
@@ -136,6 +164,10 @@ pub struct AuthConfig {
     pub jwks_max_age: Duration,
     /// Cost, queue and policy of passwords.
     pub passwords: passwords::Settings,
+    /// How often somebody may fail.
+    pub limits: crate::limits::Settings,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: TrustedProxies,
     /// What an operator should hear once at the start.
     pub notices: Vec<String>,
 }
@@ -173,6 +205,8 @@ impl AuthConfig {
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
             passwords: read_passwords(settings, common.environment, context_words(&issuer, &audience))?,
+            limits: limits::read(settings)?,
+            trusted_proxies: settings.find("MYAPI_AUTH__TRUSTED_PROXIES")?.unwrap_or_default(),
             notices: settings.notices().to_vec(),
             common,
             issuer,

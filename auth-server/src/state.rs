@@ -65,7 +65,7 @@ impl AppState {
             keys,
             tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),
             users,
-            clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone()),
+            clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute),
             metadata: MetadataCache::default(),
             resource_servers,
             config: Arc::new(config),

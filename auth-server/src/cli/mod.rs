@@ -114,6 +114,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let sources = Sources::process(cli.config, cli.command.flags());
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
+        Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;

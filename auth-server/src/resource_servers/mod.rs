@@ -5,5 +5,5 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{NewScope, ResourceServer};
+pub use model::{Catalogue, NewScope, ResourceServer};
 pub use service::{ResourceServerError, ResourceServers};

@@ -476,7 +476,13 @@ async fn a_deleted_or_disabled_client_is_refused_and_its_id_stays_taken(pool: Po
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_rotated_secret_replaces_the_old_one(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let new = app.state.clients.rotate_secret(&CONFIDENTIAL.parse().unwrap()).await.unwrap();
+    let new = app
+        .state
+        .clients
+        .rotate_secret(&CONFIDENTIAL.parse().unwrap(), std::time::Duration::ZERO)
+        .await
+        .unwrap()
+        .secret;
     for grant in grants(&app).await {
         good(&app, &grant, &[]).await.assert_error(401, "invalid_client");
         assert_eq!(app.token_basic(CONFIDENTIAL, new.expose(), &grant.with(&[])).await.status, 200);

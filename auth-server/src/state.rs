@@ -9,6 +9,7 @@ use crate::clients::Clients;
 use crate::config::AuthConfig;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::oauth::metadata::MetadataCache;
+use crate::oauth::own_tokens::OwnTokens;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
 use crate::tokens::Tokens;
@@ -21,7 +22,7 @@ pub struct AppState {
     pub config: Arc<AuthConfig>,
     /// The only source of time.
     pub clock: Clock,
-    /// For `/readyz` alone: features reach the database through their room's service.
+    /// For `/readyz`, and for what spans several rooms: a feature reaches the database through its room's service.
     pub pool: Pool,
     /// Who can log in.
     pub users: Users,
@@ -29,6 +30,8 @@ pub struct AppState {
     pub clients: Clients,
     /// What tokens can be for.
     pub resource_servers: ResourceServers,
+    /// Checks access tokens that come back.
+    pub own_tokens: OwnTokens,
     /// What lets a client come again.
     pub tokens: Tokens,
     /// Who signs.
@@ -62,6 +65,7 @@ impl AppState {
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
         let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
         Ok(Self {
+            own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             keys,
             tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),
             users,

@@ -90,6 +90,14 @@ impl Clients {
         store::find(&mut conn, client_id).await?.ok_or_else(|| ClientError::Unknown(client_id.clone()))
     }
 
+    /// A client, on the caller's connection.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_in(&self, conn: &mut Conn, client_id: &ClientId) -> Result<Option<Client>, DbError> {
+        store::find(conn, client_id).await
+    }
+
     /// What is known of a client's secrets that are good now, the newest first.
     ///
     /// # Errors

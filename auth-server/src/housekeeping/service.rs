@@ -66,7 +66,7 @@ impl Housekeeping {
             if store::has_strays(&mut conn, partitioned.table).await? {
                 tracing::error!(
                     table = partitioned.table,
-                    "the default partition holds rows: partitions were not made ahead; housekeeping will move them"
+                    "the default partition holds rows whose time is beyond all partitions: was a lifetime lowered?"
                 );
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use shared::db::Pool;
-use shared::token::keys::Algorithm;
+use shared::token::keys::{Algorithm, KeySet};
 use tokio::task::JoinHandle;
 
 use super::error::KeysError;
@@ -23,6 +23,7 @@ pub struct SigningKeys {
     pool: Pool,
     keks: KekRing,
     ring: Arc<ArcSwap<Ring>>,
+    verifying: Arc<ArcSwap<KeySet>>,
 }
 
 /// One consistent reading of the table.
@@ -31,6 +32,7 @@ struct Ring {
     active_kid: String,
     algorithms: Vec<Algorithm>,
     jwks: Arc<JwksDocument>,
+    verifying: KeySet,
 }
 
 impl SigningKeys {
@@ -41,7 +43,8 @@ impl SigningKeys {
     /// key that signs or is to sign, and [`KeysError::Db`]: the server must not start.
     pub async fn load(pool: Pool, keks: KekRing) -> Result<Self, KeysError> {
         let ring = Ring::read(&pool, &keks).await?;
-        Ok(Self { pool, keks, ring: Arc::new(ArcSwap::from_pointee(ring)) })
+        let verifying = Arc::new(ArcSwap::from_pointee(ring.verifying.clone()));
+        Ok(Self { pool, keks, ring: Arc::new(ArcSwap::from_pointee(ring)), verifying })
     }
 
     /// Signs an access token's claims with the active key: the compact JWS, `typ` at+jwt.
@@ -66,6 +69,12 @@ impl SigningKeys {
         self.ring.load().algorithms.clone()
     }
 
+    /// The published keys, for whoever checks tokens of our own; exchanged with them.
+    #[must_use]
+    pub fn verifying(&self) -> Arc<ArcSwap<KeySet>> {
+        Arc::clone(&self.verifying)
+    }
+
     /// The kid that new tokens name.
     #[must_use]
     pub fn active_kid(&self) -> String {
@@ -78,6 +87,8 @@ impl SigningKeys {
     /// As [`SigningKeys::load`]; the keys in use stay.
     pub async fn reload(&self) -> Result<(), KeysError> {
         let ring = Ring::read(&self.pool, &self.keks).await?;
+        // First what verifies, then what signs: a token of a new key is never unknown here.
+        self.verifying.store(Arc::new(ring.verifying.clone()));
         let before = self.ring.swap(Arc::new(ring));
         let after = self.active_kid();
         if before.active_kid != after {
@@ -132,7 +143,15 @@ impl Ring {
         }
         let jwks = JwksDocument::new(rows.iter().map(|row| &row.public))
             .map_err(|error| KeysError::Internal(error.to_string()))?;
-        Ok(Self { signer: Signer::new(key, kid)?, active_kid: kid.to_owned(), algorithms, jwks: Arc::new(jwks) })
+        let verifying = KeySet::new(rows.iter().map(|row| row.public.clone()))
+            .map_err(|error| KeysError::Internal(error.to_string()))?;
+        Ok(Self {
+            signer: Signer::new(key, kid)?,
+            active_kid: kid.to_owned(),
+            algorithms,
+            jwks: Arc::new(jwks),
+            verifying,
+        })
     }
 }
 

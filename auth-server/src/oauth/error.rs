@@ -17,9 +17,9 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::documented;
+pub(super) use documented::{ClientErrors, documented};
 
-/// Why a request to `/token` was refused.
+/// Why a request to `/token`, `/revoke` or `/introspect` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The body is no form that we read.
@@ -43,6 +43,9 @@ pub enum TokenError {
     /// A `grant_type` that this server does not have.
     #[error("the grant type is not one of this server")]
     UnknownGrant,
+    /// A public client asked what a token is worth.
+    #[error("a public client may not introspect")]
+    MayNotIntrospect,
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
@@ -173,6 +176,7 @@ impl From<&TokenError> for Answer {
             TokenError::GrantNotAllowed => {
                 Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
             }
+            TokenError::MayNotIntrospect => Self::invalid_client(),
             TokenError::Scope => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",

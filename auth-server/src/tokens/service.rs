@@ -97,21 +97,22 @@ impl Tokens {
         Ok(Started { family_id: family.family_id, refresh_token })
     }
 
-    /// The family of a refresh token and whether the token itself could still be used; `None` where no row knows it.
+    /// The family of a refresh token that is the one to use next; `None` for any other.
     ///
     /// # Errors
     /// [`DbError`] when there is no answer.
-    pub async fn find(
+    pub async fn find_alive(
         &self,
         conn: &mut Conn,
         token: &RefreshToken,
         now: DateTime<Utc>,
-    ) -> Result<Option<(Family, bool)>, DbError> {
+    ) -> Result<Option<Family>, DbError> {
         let Some(row) = store::find_token(conn, &token.hash(), token.expires_at()).await? else { return Ok(None) };
-        let Some(family) = store::find_family(conn, row.family_id).await? else { return Ok(None) };
-        let is_alive =
-            row.rotated_at.is_none() && row.expires_at > now && family.revoked_at.is_none() && family.expires_at > now;
-        Ok(Some((family, is_alive)))
+        if row.rotated_at.is_some() || row.expires_at <= now {
+            return Ok(None);
+        }
+        let family = store::find_family(conn, row.family_id).await?;
+        Ok(family.filter(|family| family.revoked_at.is_none() && family.expires_at > now))
     }
 
     /// Revokes the whole family of a refresh token, spent or not, if it is this client's (RFC 7009 section 2.1). False

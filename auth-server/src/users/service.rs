@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::store::{self, OpenAddress};
 use super::{Clash, Created, Email, NewUser, User, UserRef};
 use crate::passwords::{Lane, LaneError, Leniency, Plain, Policy, PolicyError, Settings, StartError};
+use crate::revocations::{self, Revoked};
 
 /// Rows per statement when addresses are adopted.
 const ADOPTED_AT_ONCE: usize = 1000;
@@ -119,7 +120,7 @@ impl Users {
         let sub = self.get(who).await?.sub;
         let mut transaction = self.begin().await?;
         store::disable(&mut transaction, sub, self.clock.now()).await?;
-        self.finish(transaction, sub).await
+        self.finish_and_revoke(transaction, sub).await
     }
 
     /// Lets the user log in again; earlier tokens stay dead.
@@ -144,7 +145,7 @@ impl Users {
         let hashed = self.lane.hash(plain).await?;
         let mut transaction = self.begin().await?;
         store::update_password(&mut transaction, user.sub, &hashed, self.clock.now()).await?;
-        let user = self.finish(transaction, user.sub).await?;
+        let user = self.finish_and_revoke(transaction, user.sub).await?;
         Ok(Created { user, weakness })
     }
 
@@ -166,8 +167,12 @@ impl Users {
     /// [`UserError::NotFound`] when there is none.
     pub async fn delete(&self, who: &UserRef) -> Result<User, UserError> {
         let mut user = self.get(who).await?;
-        let version = store::delete(&mut *self.acquire().await?, user.sub).await?;
+        let mut transaction = self.begin().await?;
+        let version = store::delete(&mut transaction, user.sub).await?;
         user.token_version = version.ok_or(UserError::NotFound)?;
+        let dead = Revoked::User { sub: user.sub, version: user.token_version };
+        revocations::append(&mut transaction, &[dead], self.clock.now()).await?;
+        transaction.commit().await.map_err(DbError::from)?;
         Ok(user)
     }
 
@@ -203,6 +208,19 @@ impl Users {
 
     async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
         Ok(self.pool.begin().await?)
+    }
+
+    /// Reads what was changed, tells resource servers that the versions before are dead, and commits.
+    async fn finish_and_revoke(
+        &self,
+        mut transaction: sqlx::Transaction<'static, Postgres>,
+        sub: Uuid,
+    ) -> Result<User, UserError> {
+        let user = get_by_sub(&mut transaction, sub).await?;
+        let dead = Revoked::User { sub, version: user.token_version - 1 };
+        revocations::append(&mut transaction, &[dead], self.clock.now()).await?;
+        transaction.commit().await.map_err(DbError::from)?;
+        Ok(user)
     }
 
     /// Reads what was changed, and commits.

@@ -42,6 +42,9 @@ pub struct TestApp {
     pub secret: String,
 }
 
+/// A login without its client.
+pub const PASSWORD_GRANT: [(&str, &str); 3] = [("grant_type", "password"), ("username", EMAIL), ("password", PASSWORD)];
+
 /// What came back, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -84,6 +87,20 @@ impl Answer {
     /// The claims of the access token that came, unchecked: the verifier has tests of its own.
     pub fn claims(&self) -> Value {
         self.segment(1)
+    }
+
+    /// The refresh token that came.
+    #[track_caller]
+    pub fn refresh_token(&self) -> String {
+        let token = self.json()["refresh_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no refresh token in {}", self.body))
+    }
+
+    /// The access token that came.
+    #[track_caller]
+    pub fn access_token(&self) -> String {
+        let token = self.json()["access_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no access token in {}", self.body))
     }
 
     pub fn segment(&self, at: usize) -> Value {
@@ -146,6 +163,79 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// A form to any endpoint, with the confidential client's credentials.
+    pub async fn post(&self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.post_as(path, Some((CONFIDENTIAL, &self.secret)), parameters).await
+    }
+
+    /// A form to any endpoint, with these Basic credentials.
+    pub async fn post_as(&self, path: &str, client: Option<(&str, &str)>, parameters: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((id, secret)) = client {
+            request = request.header(AUTHORIZATION, basic(id, secret));
+        }
+        self.send(request.body(Body::from(encode(parameters))).unwrap()).await
+    }
+
+    /// Logs the user in for the confidential client.
+    pub async fn login(&self) -> Answer {
+        let answer = self.token_basic(CONFIDENTIAL, &self.secret, &PASSWORD_GRANT).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer
+    }
+
+    /// Refreshes with the confidential client.
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        let parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        self.token_basic(CONFIDENTIAL, &self.secret, &parameters).await
+    }
+
+    /// Another replica over the same database and with the same clock.
+    pub async fn replica(&self) -> Self {
+        self.again(self.state.config.as_ref().clone()).await
+    }
+
+    /// The same, with other settings.
+    pub async fn over(other: &Self, settings: &[(&str, &str)]) -> Self {
+        other.again(config(settings)).await
+    }
+
+    /// Every row of every table, as text.
+    pub async fn dump(&self) -> String {
+        let tables = "select table_name::text from information_schema.tables where table_schema = 'myapi'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.pool).await.unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let rows = format!("select coalesce(string_agg(row::text, chr(10)), '') from myapi.\"{table}\" row");
+            let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_one(&self.pool).await.unwrap();
+            dump.push_str(&rows);
+        }
+        dump
+    }
+
+    async fn again(&self, config: AuthConfig) -> Self {
+        let state = AppState::start(config, self.pool.clone(), self.clock.clone()).await.unwrap();
+        Self {
+            router: app::router(state.clone()),
+            state,
+            clock: self.clock.clone(),
+            pool: self.pool.clone(),
+            user: self.user.clone(),
+            secret: self.secret.clone(),
+        }
+    }
+
+    /// Refresh tokens that a client could use next: unspent, not expired, their family alive and of the user's version.
+    pub async fn live_leaves(&self) -> i64 {
+        let sql = "select count(*)
+                   from myapi.refresh_tokens t
+                   join myapi.families f using (family_id)
+                   join myapi.users u on u.sub = f.sub
+                   where t.rotated_at is null and t.expires_at > $1 and f.revoked_at is null and f.expires_at > $1
+                     and u.disabled_at is null and u.token_version = f.user_version";
+        sqlx::query_scalar(sql).bind(self.clock.now()).fetch_one(&self.pool).await.unwrap()
     }
 
     pub async fn create_user(&self, email: &str, password: &str) -> User {

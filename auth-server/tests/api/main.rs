@@ -9,9 +9,12 @@
 )]
 
 mod app;
+mod client_credentials;
 mod command_line;
 mod docs;
 mod health;
+mod housekeeping;
+mod introspect;
 mod keys;
 mod keys_import;
 mod metadata;
@@ -19,6 +22,8 @@ mod migrations;
 mod password;
 mod process;
 mod readme;
+mod refresh;
+mod revoke;
 mod token;
 mod users;
 mod users_addresses;

@@ -53,3 +53,19 @@ impl IntoResponses for TokenError {
         documented(&errors).into_responses()
     }
 }
+
+/// What every endpoint answers that authenticates clients and gives out nothing.
+pub(in crate::oauth) struct ClientErrors;
+
+impl IntoResponses for ClientErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Missing("token"),
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}

@@ -1,41 +1,33 @@
 //! The parameters of a token request, as the state machines ask for them.
-//!
-//! The form was found well-formed before (no repeats, no bad escapes), so a parameter is here either once or not at all.
-//! "Parameters sent without a value MUST be treated as if they were omitted" (RFC 6749 section 3.2).
 
 use std::borrow::Cow;
-
-use oxide_auth::frontends::dev::QueryParameter as _;
-use oxide_auth_axum::OAuthRequest;
 
 use oxide_auth::code_grant::{client_credentials, refresh};
 
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::oauth::error::TokenError;
-use crate::web::client_auth;
+use crate::oauth::request::ProtocolForm;
 
 /// A token request before its client is known.
 #[derive(Clone, Copy)]
 pub(super) struct TokenRequest<'a> {
-    oauth: &'a OAuthRequest,
+    form: &'a ProtocolForm,
 }
 
 impl<'a> TokenRequest<'a> {
-    pub(super) const fn new(oauth: &'a OAuthRequest) -> Self {
-        Self { oauth }
+    pub(super) const fn new(form: &'a ProtocolForm) -> Self {
+        Self { form }
     }
 
     /// A parameter of the body; `None` where it is absent or empty.
     pub(super) fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.oauth.body()?.unique_value(name).filter(|value| !value.is_empty())
+        self.form.parameter(name)
     }
 
     /// What the request says about its client.
     pub(super) fn presented(&self) -> Result<Option<Presented>, TokenError> {
-        let header = self.oauth.authorization_header();
-        let (id, secret) = (self.parameter("client_id"), self.parameter("client_secret"));
-        Ok(client_auth::presented(header, id.as_deref(), secret.as_deref())?)
+        self.form.presented()
     }
 
     /// Whether it is a name and a password of nobody's client, as the application that this one replaces takes it.

@@ -5,6 +5,7 @@ use super::request::TokenRequest;
 use super::schemas::TokenResponse;
 use crate::clients::{Client, GrantType};
 use crate::oauth::error::TokenError;
+use crate::oauth::request;
 use crate::state::AppState;
 
 /// Authenticates the client, asks whether it may use this grant, and lets the grant's driver answer.
@@ -37,12 +38,12 @@ fn grant_type(state: &AppState, request: TokenRequest<'_>) -> Result<GrantType, 
 }
 
 /// A request that names no client is the default client's, for the grants of the application that this one replaces.
-async fn authenticate(state: &AppState, request: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
-    let presented = match request.presented()? {
+async fn authenticate(state: &AppState, asked: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
+    let presented = match asked.presented()? {
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,
     };
-    Ok(state.clients.authenticate(&presented).await?)
+    request::authenticate(state, &presented).await
 }
 
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {

@@ -2,6 +2,7 @@
 
 mod binary;
 mod commands;
+mod crash;
 mod drain;
 mod limits;
 mod logs;

@@ -71,7 +71,7 @@ impl AppState {
         let keks = config.key_ring()?;
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
         let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
-        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone());
+        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
         Ok(Self {
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),

@@ -2,15 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shared::token::scope::ScopeSet;
+
+use super::lifetimes::Lifetimes;
 
 /// A client's public name in the protocol (RFC 6749 section 2.2): 1 to 100 characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -146,40 +143,6 @@ impl FromStr for ApplicationType {
     }
 }
 
-/// How long a client's tokens live, where it differs from the settings; whole seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Lifetimes {
-    /// Of an access token.
-    #[serde(rename = "access_token_ttl", with = "seconds")]
-    pub access_token: Option<Duration>,
-    /// Of a refresh token that is not used.
-    #[serde(rename = "refresh_token_idle_ttl", with = "seconds")]
-    pub refresh_idle: Option<Duration>,
-    /// Of a family of refresh tokens, however often it is used.
-    #[serde(rename = "refresh_token_ttl", with = "seconds")]
-    pub refresh_absolute: Option<Duration>,
-    /// Of a spent refresh token's right to be answered with its successor again.
-    #[serde(rename = "refresh_retry_window", with = "seconds")]
-    pub retry_window: Option<Duration>,
-}
-
-/// Durations as whole seconds.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    #[expect(clippy::ref_option, reason = "serde gives the field by reference")]
-    pub(super) fn serialize<S: Serializer>(ttl: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        ttl.map(|ttl| ttl.as_secs()).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_secs))
-    }
-}
-
 /// A registered client.
 #[derive(Clone, Debug, Serialize)]
 pub struct Client {
@@ -225,6 +188,28 @@ impl Client {
         format!("client:{}", self.client_id)
     }
 
+    /// What it was registered as.
+    #[must_use]
+    pub fn registration(&self) -> NewClient {
+        let this = self.clone();
+        let new = NewClient {
+            client_id: this.client_id,
+            name: this.name,
+            kind: this.kind,
+            grants: this.grants,
+            scopes: this.scopes,
+            default_scopes: this.default_scopes,
+            audience: this.audience,
+            serves: this.serves,
+            application_type: this.application_type,
+            redirect_uris: this.redirect_uris,
+            post_logout_redirect_uris: this.post_logout_redirect_uris,
+            skips_consent: this.skips_consent,
+            lifetimes: this.lifetimes,
+        };
+        new.in_order()
+    }
+
     /// True when it may use this grant.
     #[must_use]
     pub fn allows(&self, grant: GrantType) -> bool {
@@ -232,8 +217,8 @@ impl Client {
     }
 }
 
-/// What is needed to register a client.
-#[derive(Clone, Debug)]
+/// A client as it is to be: what is needed to register it, and what a change leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewClient {
     /// Its public name.
     pub client_id: ClientId,
@@ -260,39 +245,16 @@ pub struct NewClient {
     /// Whether people are not asked for their consent.
     pub skips_consent: bool,
     /// How long its tokens live.
+    #[serde(flatten)]
     pub lifetimes: Lifetimes,
 }
 
-/// What a request said about its client, not yet believed.
-#[derive(Clone, Debug)]
-pub struct Presented {
-    /// The id.
-    pub client_id: ClientId,
-    /// The secret; `None` where none or an empty one was sent.
-    pub secret: Option<SecretString>,
-}
-
-/// A client secret: `mcs1_` and 256 random bits in base64url. Printed once, then only its hash is known.
-pub struct ClientSecret(SecretString);
-
-impl ClientSecret {
-    /// A new one.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
-    pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
-        getrandom::fill(bytes.as_mut_slice())?;
-        Ok(Self(SecretString::from(format!("mcs1_{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())))))
-    }
-
-    /// The text, for the one time that it is shown.
+impl NewClient {
+    /// The same with every grant once, in one order: equal registrations are equal values.
     #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-
-    pub(super) fn hash(text: &str) -> [u8; 32] {
-        Sha256::digest(text.as_bytes()).into()
+    pub fn in_order(mut self) -> Self {
+        self.grants.sort_unstable();
+        self.grants.dedup();
+        self
     }
 }

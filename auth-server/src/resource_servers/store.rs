@@ -5,8 +5,8 @@ use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
-use super::model::{NewScope, ResourceServer};
 use super::reports::Report;
+use super::model::{Catalogue, NewScope, ResourceServer};
 
 pub(super) async fn insert(conn: &mut Conn, audience: &str, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
@@ -66,6 +66,18 @@ pub(super) async fn find_scopes(conn: &mut Conn, audience: &str) -> Result<Optio
     .fetch_optional(conn)
     .await?;
     found.map(set).transpose()
+}
+
+pub(super) async fn list_catalogue(conn: &mut Conn) -> Result<Catalogue, DbError> {
+    let rows = sqlx::query!(
+        r#"select r.audience, array_remove(array_agg(s.scope), null) as "scopes!: Vec<String>"
+           from myapi.resource_servers r
+           left join myapi.scopes s on s.audience = r.audience or s.audience is null
+           group by r.audience"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.audience, set(row.scopes)?))).collect()
 }
 
 pub(super) async fn list_scopes(conn: &mut Conn) -> Result<ScopeSet, DbError> {

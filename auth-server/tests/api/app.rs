@@ -29,7 +29,7 @@ pub const ISSUER: &str = "http://127.0.0.1:8001";
 pub const AUDIENCE: &str = "http://127.0.0.1:8000";
 pub const EMAIL: &str = "ann@example.com";
 pub const PASSWORD: &str = "correct horse battery staple";
-/// A public client with every grant that there is; the default client.
+/// A public client with every grant that such a one may have; the default client.
 pub const PUBLIC: &str = "app";
 /// A confidential client with every grant that there is.
 pub const CONFIDENTIAL: &str = "backend";
@@ -310,7 +310,7 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         client_id: id.parse().unwrap(),
         name: id.to_owned(),
         kind,
-        grants: GrantType::ALL.to_vec(),
+        grants: GrantType::ALL.into_iter().filter(|grant| may_have(kind, *grant)).collect(),
         scopes: "movies:read movies:write profile email".parse().unwrap(),
         default_scopes: "movies:read".parse().unwrap(),
         audience: AUDIENCE.to_owned(),
@@ -321,6 +321,11 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         skips_consent: false,
         lifetimes: Lifetimes::default(),
     }
+}
+
+/// Client credentials are for confidential clients alone.
+fn may_have(kind: ClientKind, grant: GrantType) -> bool {
+    kind == ClientKind::Confidential || grant != GrantType::ClientCredentials
 }
 
 async fn populate(state: &AppState) -> User {

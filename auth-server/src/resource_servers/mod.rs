@@ -6,6 +6,6 @@ mod reports;
 mod service;
 mod store;
 
-pub use reports::{LISTED_FOR, Report, SILENT_AFTER, forget, reports};
 pub use model::{Catalogue, NewScope, ResourceServer};
+pub use reports::{LISTED_FOR, Report, SILENT_AFTER, forget, reports};
 pub use service::{ResourceServerError, ResourceServers};

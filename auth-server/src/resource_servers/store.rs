@@ -5,8 +5,8 @@ use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
-use super::reports::Report;
 use super::model::{Catalogue, NewScope, ResourceServer};
+use super::reports::Report;
 
 pub(super) async fn insert(conn: &mut Conn, audience: &str, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(

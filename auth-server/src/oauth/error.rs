@@ -49,9 +49,12 @@ pub enum TokenError {
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
-    /// Outside the grammar, unknown, or more than the client may have.
-    #[error("the scope is malformed or more than the client may have")]
+    /// Outside the grammar of RFC 6749 section 3.3.
+    #[error("the scope is malformed")]
     Scope,
+    /// Well-formed, but unknown or more than may be asked for.
+    #[error("the scope is unknown or wider than {0}")]
+    WiderScope(&'static str),
     /// Nothing of what was asked is left for this user.
     #[error("the user has none of the scopes")]
     NothingGranted,
@@ -177,7 +180,7 @@ impl From<&TokenError> for Answer {
                 Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
             }
             TokenError::MayNotIntrospect => Self::invalid_client(),
-            TokenError::Scope => Self::new(
+            TokenError::Scope | TokenError::WiderScope(_) => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",
                 "the scope is malformed, unknown, or more than the client may have",

@@ -10,7 +10,7 @@
 
 pub mod bearer;
 pub mod claims;
-mod json;
+pub mod json;
 pub mod keys;
 pub mod scope;
 pub mod source;

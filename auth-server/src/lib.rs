@@ -11,6 +11,8 @@ pub mod config;
 pub mod health;
 pub mod housekeeping;
 pub mod keys;
+pub mod limits;
+pub mod logins;
 pub mod oauth;
 pub mod passwords;
 pub mod resource_servers;

@@ -8,8 +8,11 @@ use shared::db::Pool;
 use crate::clients::Clients;
 use crate::config::AuthConfig;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
+use crate::limits::Limits;
+use crate::logins::Logins;
 use crate::oauth::metadata::MetadataCache;
 use crate::oauth::own_tokens::OwnTokens;
+use crate::oauth::revocation_feed::FeedCache;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
 use crate::tokens::Tokens;
@@ -28,6 +31,8 @@ pub struct AppState {
     pub users: Users,
     /// Who can ask for tokens.
     pub clients: Clients,
+    /// How users and clients prove who they are, within limits.
+    pub logins: Logins,
     /// What tokens can be for.
     pub resource_servers: ResourceServers,
     /// Checks access tokens that come back.
@@ -36,6 +41,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Who signs.
     pub keys: SigningKeys,
+    /// The revocation feed as it was a moment ago.
+    pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
     pub metadata: MetadataCache,
 }
@@ -64,13 +71,17 @@ impl AppState {
         let keks = config.key_ring()?;
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
         let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
+        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
+        let limits = Limits::new(pool.clone(), &keks, config.limits);
         Ok(Self {
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             keys,
             tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),
+            logins: Logins::new(users.clone(), clients.clone(), limits, clock.clone()),
             users,
-            clients: Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute),
+            clients,
             metadata: MetadataCache::default(),
+            revocation_feed: FeedCache::default(),
             resource_servers,
             config: Arc::new(config),
             clock,

@@ -21,6 +21,7 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::token::router(&state))
         .merge(oauth::revoke::router(&state))
         .merge(oauth::introspect::router())
+        .merge(oauth::revocation_feed::router())
         .merge(oauth::metadata::router(&state))
         .merge(health::router())
         .split_for_parts();

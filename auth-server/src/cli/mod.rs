@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
+mod capacity;
 mod client;
 mod config;
 mod key;
@@ -78,6 +79,8 @@ enum Command {
     /// Look into an access token
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Measure how many logins this machine affords, and recommend settings
+    Capacity(capacity::MeasureCapacity),
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -118,6 +121,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let sources = Sources::process(cli.config, cli.command.flags());
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
+        Command::Capacity(capacity) => capacity.run(&sources, output),
         Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
         Command::Token(command) if command.is_offline() => token::run_offline(command, &sources, output),
         Command::Config(command) => config::run(command, &sources, output),

@@ -50,6 +50,7 @@ impl Serve {
             tracing::warn!(%error, "the first refusals of logins may tell a bcrypt hash by their time");
         }
         let reload = state.keys.spawn_reload(context.config.key_reload);
+        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone());
         let housekeeping =
             Housekeeping::new(context.pool.clone(), context.clock.clone(), context.config.refresh.absolute)
                 .spawn(context.config.housekeeping);
@@ -66,6 +67,7 @@ impl Serve {
         );
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
         reload.abort();
+        schedule.abort();
         housekeeping.abort();
         context.pool.close().await;
         tracing::info!("auth-server stopped");

@@ -10,6 +10,8 @@ use shared::db::DbError;
 
 use crate::clients;
 use crate::keys::KeysError;
+use crate::limits::Throttled;
+use crate::logins;
 use crate::passwords::{LaneError, PlainError};
 use crate::tokens::{self, RefreshError};
 use crate::users;
@@ -17,7 +19,7 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, documented};
+pub(super) use documented::{ClientErrors, FeedErrors, documented};
 
 /// Why a request to `/token`, `/revoke` or `/introspect` was refused.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +51,9 @@ pub enum TokenError {
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
+    /// No number from which to read the revocation feed on.
+    #[error("since is not one whole number")]
+    Since,
     /// Outside the grammar of RFC 6749 section 3.3.
     #[error("the scope is malformed")]
     Scope,
@@ -73,6 +78,9 @@ pub enum TokenError {
     /// The refresh token was refused.
     #[error("refresh token: {0}")]
     Refresh(#[from] tokens::RefreshError),
+    /// Too many failures, of a user or of a client.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -82,6 +90,24 @@ pub enum TokenError {
     /// The database gave no answer.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+impl From<logins::AuthenticateError> for TokenError {
+    fn from(error: logins::AuthenticateError) -> Self {
+        match error {
+            logins::AuthenticateError::Throttled(throttled) => throttled.into(),
+            logins::AuthenticateError::User(error) => error.into(),
+        }
+    }
+}
+
+impl From<logins::ClientAuthenticateError> for TokenError {
+    fn from(error: logins::ClientAuthenticateError) -> Self {
+        match error {
+            logins::ClientAuthenticateError::Throttled(throttled) => throttled.into(),
+            logins::ClientAuthenticateError::Client(error) => error.into(),
+        }
+    }
 }
 
 /// How a client may authenticate (RFC 7617).
@@ -111,6 +137,12 @@ impl Answer {
     const fn later(seconds: u64) -> Self {
         let text = "the server cannot answer now, try again later";
         let answer = Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text);
+        Self { retry_after: Some(seconds), ..answer }
+    }
+
+    const fn throttled(seconds: u64) -> Self {
+        let text = "there were too many failed attempts, try again later";
+        let answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", text);
         Self { retry_after: Some(seconds), ..answer }
     }
 
@@ -179,6 +211,7 @@ impl From<&TokenError> for Answer {
             TokenError::GrantNotAllowed => {
                 Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
             }
+            TokenError::Since => Self::invalid_request("since has to be one whole number"),
             TokenError::MayNotIntrospect => Self::invalid_client(),
             TokenError::Scope | TokenError::WiderScope(_) => Self::new(
                 Code::BAD_REQUEST,
@@ -211,6 +244,7 @@ impl From<&TokenError> for Answer {
             TokenError::Family(tokens::StartError::Randomness(_)) => Self::failed(),
             TokenError::Family(tokens::StartError::Database(error)) => Self::database(error),
             TokenError::Refresh(error) => Self::refresh(error),
+            TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }
@@ -247,6 +281,9 @@ impl IntoResponse for TokenError {
         let answer = Answer::from(&self);
         if answer.status.is_server_error() {
             tracing::error!(error = answer.error, reason = %self, "token request failed");
+        } else if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            // That it begins is a warning of its own, once: a flood must not flood the log.
+            tracing::debug!(error = answer.error, reason = %self, "token request refused");
         } else {
             tracing::info!(error = answer.error, reason = %self, "token request refused");
         }

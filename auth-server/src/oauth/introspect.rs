@@ -107,7 +107,7 @@ struct ActiveToken {
     )
 )]
 async fn introspect(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
-    let form = ProtocolForm::read(request).await?;
+    let form = ProtocolForm::read(&state, request).await?;
     let client = form.client(&state).await?;
     if client.kind == ClientKind::Public {
         return Err(TokenError::MayNotIntrospect);

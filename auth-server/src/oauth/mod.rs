@@ -5,6 +5,7 @@ pub mod introspect;
 pub mod metadata;
 pub mod own_tokens;
 mod request;
+pub mod revocation_feed;
 pub mod revoke;
 mod scope;
 pub mod token;

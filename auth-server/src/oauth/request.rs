@@ -13,12 +13,15 @@ use oxide_auth_axum::{OAuthRequest, WebError};
 
 use super::error::TokenError;
 use crate::clients::{Client, Presented};
+use crate::limits::Origin;
 use crate::state::AppState;
+use crate::web::client_ip::client_ip;
 use crate::web::{client_auth, form};
 
 /// A form that was found well-formed: a parameter is here either once or not at all.
 pub(super) struct ProtocolForm {
     oauth: OAuthRequest,
+    origin: Origin,
 }
 
 impl ProtocolForm {
@@ -26,14 +29,20 @@ impl ProtocolForm {
     ///
     /// # Errors
     /// [`TokenError::Form`], [`TokenError::Authorization`].
-    pub(super) async fn read(request: Request<Body>) -> Result<Self, TokenError> {
+    pub(super) async fn read(state: &AppState, request: Request<Body>) -> Result<Self, TokenError> {
         let request = form::read(request).await?;
+        let ip = client_ip(request.extensions(), request.headers(), &state.config.trusted_proxies);
         let oauth = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
             // Its extractor answers 500 to a doubled header; that is the client's mistake.
             WebError::Authorization => TokenError::Authorization,
             _ => TokenError::Form(form::FormError::Unreadable),
         })?;
-        Ok(Self { oauth })
+        Ok(Self { oauth, origin: Origin::new(ip, None) })
+    }
+
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// A parameter of the body; `None` where it is absent or empty.
@@ -59,14 +68,14 @@ impl ProtocolForm {
     /// [`TokenError::NoClient`], [`TokenError::Client`].
     pub(super) async fn client(&self, state: &AppState) -> Result<Client, TokenError> {
         let presented = self.presented()?.ok_or(TokenError::NoClient)?;
-        authenticate(state, &presented).await
+        self.authenticate(state, &presented).await
     }
-}
 
-/// Authenticates a client for any endpoint.
-///
-/// # Errors
-/// [`TokenError::Client`].
-pub(super) async fn authenticate(state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
-    Ok(state.clients.authenticate(presented).await?)
+    /// Authenticates a client, within the limits of where the request comes from.
+    ///
+    /// # Errors
+    /// [`TokenError::Client`], [`TokenError::Throttled`].
+    pub(super) async fn authenticate(&self, state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
+        Ok(state.logins.authenticate_client(presented, &self.origin).await?)
+    }
 }

@@ -65,7 +65,7 @@ struct RevocationForm {
     )
 )]
 async fn revoke(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
-    let form = ProtocolForm::read(request).await?;
+    let form = ProtocolForm::read(&state, request).await?;
     let client = form.client(&state).await?;
     let token = form.required("token")?;
     let now = state.clock.now();

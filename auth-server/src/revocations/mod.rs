@@ -12,5 +12,5 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{LONGEST_ACCESS_TOKEN, MARGIN, Revoked, TokenIds};
-pub use service::{append, is_revoked};
+pub use model::{Entry, LONGEST_ACCESS_TOKEN, MARGIN, Revoked, Snapshot, TokenIds};
+pub use service::{append, is_revoked, snapshot};

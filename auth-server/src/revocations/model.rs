@@ -1,6 +1,7 @@
 //! What can be revoked.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clients::ClientId;
@@ -86,6 +87,38 @@ impl Revoked {
         };
         last + MARGIN
     }
+}
+
+/// One row of the feed, as resource servers read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its number.
+    pub seq: i64,
+    /// `token`, `session`, `user`, `client` or `key`.
+    pub kind: String,
+    /// `jti`, `sid`, `sub`, `client_id` or `kid`.
+    pub subject: String,
+    /// The last dead version of a user or client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// Until when it has to be known; seconds since 1970 on the wire.
+    #[serde(rename = "exp", serialize_with = "as_seconds")]
+    pub expires_at: DateTime<Utc>,
+}
+
+fn as_seconds<S: serde::Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.timestamp().serialize(serializer)
+}
+
+/// The feed at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which feed.
+    pub feed_id: Uuid,
+    /// The highest number that was given.
+    pub seq: i64,
+    /// What has not expired, by number.
+    pub entries: Vec<Entry>,
 }
 
 /// By what a token can be revoked.

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
+use uuid::Uuid;
 
-use super::model::{Revoked, TokenIds};
+use super::model::{Entry, Revoked, TokenIds};
 
 pub(super) async fn insert(conn: &mut Conn, revoked: &[Revoked], now: DateTime<Utc>) -> Result<(), DbError> {
     let kinds: Vec<String> = revoked.iter().map(|entry| entry.kind().to_owned()).collect();
@@ -48,4 +49,27 @@ pub(super) async fn is_revoked(conn: &mut Conn, token: &TokenIds<'_>, now: DateT
     .fetch_one(conn)
     .await?;
     Ok(is_revoked)
+}
+
+/// The feed's id and the highest number of a committed entry. Not the sequence's: a number may be given whose entry is
+/// not committed yet.
+pub(super) async fn find_head(conn: &mut Conn) -> Result<(Uuid, i64), DbError> {
+    let head = sqlx::query!(
+        r#"select feed_id, coalesce((select max(seq) from myapi.revocations), 0) as "seq!" from myapi.revocation_feed"#,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((head.feed_id, head.seq))
+}
+
+/// By number, those that have not expired.
+pub(super) async fn list(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Entry>, DbError> {
+    let entries = sqlx::query_as!(
+        Entry,
+        "select seq, kind, subject, version, expires_at from myapi.revocations where expires_at > $1 order by seq",
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(entries)
 }

@@ -1,6 +1,7 @@
 //! What can be done with users.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use shared::clock::Clock;
 use shared::db::{Conn, DbError, Pool};
@@ -24,6 +25,7 @@ pub struct Users {
     clock: Clock,
     lane: Lane,
     policy: Policy,
+    current_hash: Arc<str>,
     default_scopes: ScopeSet,
 }
 
@@ -53,7 +55,20 @@ impl Users {
     /// # Errors
     /// [`StartError`] when the settings are refused or there are no threads.
     pub fn start(pool: Pool, clock: Clock, passwords: &Settings, default_scopes: ScopeSet) -> Result<Self, StartError> {
-        Ok(Self { pool, clock, lane: Lane::start(passwords)?, policy: Policy::new(passwords), default_scopes })
+        let current_hash = passwords.hash_beginning().into();
+        Ok(Self {
+            pool,
+            clock,
+            lane: Lane::start(passwords)?,
+            policy: Policy::new(passwords),
+            current_hash,
+            default_scopes,
+        })
+    }
+
+    /// How hashes that are not behind the settings begin.
+    pub(super) fn current_hash(&self) -> &str {
+        &self.current_hash
     }
 
     /// The password lane, for its counts.
@@ -254,7 +269,7 @@ async fn get_by_sub(conn: &mut Conn, sub: Uuid) -> Result<User, UserError> {
 }
 
 /// Under [`store::lock_addresses`]: what is free when it is looked at stays free.
-async fn adopt(conn: &mut Conn) -> Result<Vec<Clash>, DbError> {
+pub(super) async fn adopt(conn: &mut Conn) -> Result<Vec<Clash>, DbError> {
     let mut groups: BTreeMap<String, Vec<OpenAddress>> = BTreeMap::new();
     for open in store::list_open_addresses(conn).await? {
         // A text that is no address has no canonical form and stays as it is.

@@ -1,5 +1,7 @@
 //! The service under test and the words to talk to it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use auth_server::app;
 use auth_server::clients::{ApplicationType, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient};
 use auth_server::config::AuthConfig;
@@ -10,6 +12,7 @@ use auth_server::state::AppState;
 use auth_server::users::{NewUser, User};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -130,6 +133,13 @@ impl TestApp {
         Self { router: app::router(state.clone()), state, clock, pool, user, secret }
     }
 
+    /// The same replica once more, for tasks of their own.
+    pub fn of(other: &Self) -> Self {
+        let Self { state, router, clock, pool, user, secret } = other;
+        let (state, router, clock, pool) = (state.clone(), router.clone(), clock.clone(), pool.clone());
+        Self { state, router, clock, pool, user: user.clone(), secret: secret.clone() }
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -236,6 +246,26 @@ impl TestApp {
                    where t.rotated_at is null and t.expires_at > $1 and f.revoked_at is null and f.expires_at > $1
                      and u.disabled_at is null and u.token_version = f.user_version";
         sqlx::query_scalar(sql).bind(self.clock.now()).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// `POST /token` over a connection from this address.
+    pub async fn token_from(&self, ip: impl Into<IpAddr>, parameters: &[(&str, &str)]) -> Answer {
+        self.token_over(ip, parameters, &[]).await
+    }
+
+    /// `POST /token` over a connection from this address, with more headers.
+    pub async fn token_over(
+        &self,
+        ip: impl Into<IpAddr>,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post("/token").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.extension(ConnectInfo(SocketAddr::new(ip.into(), 4711)));
+        self.send(request.body(Body::from(encode(parameters))).unwrap()).await
     }
 
     pub async fn create_user(&self, email: &str, password: &str) -> User {

@@ -7,6 +7,7 @@ mod config;
 mod database;
 mod documents;
 mod healthcheck;
+mod input;
 
 use std::error::Error;
 use std::future::Future;
@@ -18,6 +19,9 @@ pub use config::{ConfigCommand, print_good, print_settings};
 pub use database::{ConnectError, connect};
 pub use documents::{Completions, Man};
 pub use healthcheck::{Healthcheck, HealthcheckError};
+pub use input::open_input;
+
+use crate::telemetry;
 
 /// Runs a command on a runtime of its own, prints its error, and tells the exit code.
 pub fn run<E>(command: impl Future<Output = Result<(), E>>) -> ExitCode
@@ -26,6 +30,8 @@ where
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime.map_err(E::from).and_then(|runtime| runtime.block_on(command));
+    // Before the error: it is the last word.
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error.as_ref()),

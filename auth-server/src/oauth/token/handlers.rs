@@ -33,7 +33,7 @@ use crate::web::error::forbid_caching;
     )
 )]
 pub(super) async fn token(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
-    let form = ProtocolForm::read(request).await?;
+    let form = ProtocolForm::read(&state, request).await?;
     let issued = service::exchange(&state, TokenRequest::new(&form)).await?;
     answer(&issued)
 }

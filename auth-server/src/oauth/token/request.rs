@@ -6,8 +6,10 @@ use oxide_auth::code_grant::{client_credentials, refresh};
 
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
+use crate::limits::Origin;
 use crate::oauth::error::TokenError;
 use crate::oauth::request::ProtocolForm;
+use crate::state::AppState;
 
 /// A token request before its client is known.
 #[derive(Clone, Copy)]
@@ -28,6 +30,11 @@ impl<'a> TokenRequest<'a> {
     /// What the request says about its client.
     pub(super) fn presented(&self) -> Result<Option<Presented>, TokenError> {
         self.form.presented()
+    }
+
+    /// Authenticates a client, within the limits of where the request comes from.
+    pub(super) async fn authenticate(&self, state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
+        self.form.authenticate(state, presented).await
     }
 
     /// Whether it is a name and a password of nobody's client, as the application that this one replaces takes it.
@@ -56,6 +63,11 @@ impl ClientRequest<'_> {
         let scope = self.request.parameter("scope")?;
         let scope = scope.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
         Some(Cow::Owned(scope)).filter(|scope: &Cow<'_, str>| !scope.is_empty())
+    }
+
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        self.request.form.origin()
     }
 }
 

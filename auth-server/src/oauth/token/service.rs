@@ -5,7 +5,6 @@ use super::request::TokenRequest;
 use super::schemas::TokenResponse;
 use crate::clients::{Client, GrantType};
 use crate::oauth::error::TokenError;
-use crate::oauth::request;
 use crate::state::AppState;
 
 /// Authenticates the client, asks whether it may use this grant, and lets the grant's driver answer.
@@ -43,7 +42,7 @@ async fn authenticate(state: &AppState, asked: TokenRequest<'_>, grant: GrantTyp
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,
     };
-    request::authenticate(state, &presented).await
+    asked.authenticate(state, &presented).await
 }
 
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {

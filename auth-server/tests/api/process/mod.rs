@@ -4,6 +4,7 @@ pub mod binary;
 mod commands;
 mod crash;
 mod drain;
+mod flood;
 mod limits;
 mod logs;
 mod logs_refusals;

@@ -18,6 +18,7 @@ use super::super::machine::password::{Input, Output, PasswordGrant, Refusal};
 use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
 use crate::clients::{Client, GrantType};
+use crate::logins::Attempt;
 use crate::oauth::error::TokenError;
 use crate::passwords::Plain;
 use crate::state::AppState;
@@ -41,7 +42,9 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
             Output::Verify { username, password } => {
                 let password = Plain::new(password.to_owned())?;
-                let user = state.users.authenticate(username, &password).await?;
+                let client = &client.client_id;
+                let attempt = Attempt { username, password: &password, client, origin: request.origin() };
+                let user = state.logins.authenticate(&attempt).await?;
                 let owner_id = owner.insert(user).sub.to_string();
                 Input::Verified { owner_id }
             }

@@ -1,45 +1,17 @@
 //! Every mutation of a valid token is refused for its own reason, and all of them with one and the same answer. S02,
 //! S06.
 
-mod payloads;
-mod shapes;
-mod signatures;
-
 use axum::http::header::CONTENT_LENGTH;
 use insta::assert_json_snapshot;
 use serde_json::json;
-use shared::testing::{TestIssuer, TokenBuilder};
+use shared::testing::{TestIssuer, TokenBuilder, mutations};
 use shared::token::keys::Algorithm;
 use shared::token::source::Keys;
-use shared::token::verifier::Refusal;
 
 use crate::support::{now, present, protect, verifier};
 
-/// What was done, the token, and why it is refused.
-type Mutation = (String, String, Refusal);
-
-fn case(name: &str, token: String, refusal: Refusal) -> Mutation {
-    (name.to_owned(), token, refusal)
-}
-
 fn good(issuer: &TestIssuer) -> TokenBuilder<'_> {
     issuer.token(now())
-}
-
-fn segments(token: &str) -> [&str; 3] {
-    let mut parts = token.split('.');
-    [(); 3].map(|()| parts.next().unwrap())
-}
-
-fn table(issuer: &TestIssuer) -> Vec<Mutation> {
-    [
-        shapes::shapes(issuer),
-        shapes::headers(issuer),
-        payloads::claims(issuer),
-        payloads::meanings(issuer),
-        signatures::signatures(issuer),
-    ]
-    .concat()
 }
 
 #[tokio::test]
@@ -50,7 +22,7 @@ async fn s06_every_mutation_is_refused_for_its_own_reason_with_one_answer() {
         let (verifier, router) = (verifier(&issuer, &keys), protect(&issuer, &keys));
         assert_eq!(present(&router, &good(&issuer).mint()).await.status, 200, "{algorithm}: the token before mutation");
         let reference = present(&router, "abc").await;
-        let table = table(&issuer);
+        let table = mutations::all(&issuer);
         assert!(table.len() > 150, "{}", table.len());
         for (name, token, refusal) in table {
             assert_eq!(verifier.verify(&token, now()), Err(refusal), "{algorithm} {name}");

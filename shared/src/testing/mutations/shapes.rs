@@ -3,13 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared::testing::TestIssuer;
-use shared::token::verifier::Refusal;
+
+use crate::token::verifier::Refusal;
 
 use super::{Mutation, case, good, segments};
+use crate::testing::TestIssuer;
 
 /// Size, segments and encodings.
-pub fn shapes(issuer: &TestIssuer) -> Vec<Mutation> {
+pub(super) fn shapes(issuer: &TestIssuer) -> Vec<Mutation> {
     let token = good(issuer).mint();
     let [h, p, s] = segments(&token);
     let standard = STANDARD_NO_PAD.encode(URL_SAFE_NO_PAD.decode(p).unwrap());
@@ -47,7 +48,7 @@ fn stray_signature(h: &str, p: &str, s: &str, stray: &str) -> String {
 }
 
 /// Header JSON, `typ`, `alg`, `kid`, `crit` and keys inside.
-pub fn headers(issuer: &TestIssuer) -> Vec<Mutation> {
+pub(super) fn headers(issuer: &TestIssuer) -> Vec<Mutation> {
     let payload = good(issuer).payload_text();
     let header = good(issuer).header_text();
     let raw = |text: &str| issuer.mint_raw(text, &payload);

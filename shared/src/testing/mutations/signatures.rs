@@ -3,15 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
-use shared::testing::TestIssuer;
-use shared::token::keys::Algorithm;
-use shared::token::verifier::Refusal;
 
-use super::{Mutation, case, good, segments};
-use crate::support::now;
+use crate::token::keys::Algorithm;
+use crate::token::verifier::Refusal;
+
+use super::{Mutation, case, good, now, segments};
+use crate::testing::TestIssuer;
 
 /// Signatures that are another's, cut, stretched, zero, or made with the public key.
-pub fn signatures(issuer: &TestIssuer) -> Vec<Mutation> {
+pub(super) fn signatures(issuer: &TestIssuer) -> Vec<Mutation> {
     let algorithm = issuer.public_key().algorithm();
     let token = good(issuer).mint();
     let [h, p, s] = segments(&token);

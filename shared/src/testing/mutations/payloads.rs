@@ -1,15 +1,15 @@
 //! What the token says.
 
 use serde_json::{Value, json};
-use shared::testing::TestIssuer;
-use shared::token::claims::ClaimError::{Confirmation, Empty, Missing, Mistyped, Scope};
-use shared::token::verifier::Refusal;
 
-use super::{Mutation, case, good};
-use crate::support::now;
+use crate::token::claims::ClaimError::{Confirmation, Empty, Missing, Mistyped, Scope};
+use crate::token::verifier::Refusal;
+
+use super::{Mutation, case, good, now};
+use crate::testing::TestIssuer;
 
 /// Payload JSON, and each claim missing, empty or of another type.
-pub fn claims(issuer: &TestIssuer) -> Vec<Mutation> {
+pub(super) fn claims(issuer: &TestIssuer) -> Vec<Mutation> {
     let header = good(issuer).header_text();
     let payload = good(issuer).payload_text();
     let raw = |text: &str| issuer.mint_raw(&header, text);
@@ -61,7 +61,7 @@ fn nested() -> String {
 }
 
 /// Well-formed claims that say the wrong thing.
-pub fn meanings(issuer: &TestIssuer) -> Vec<Mutation> {
+pub(super) fn meanings(issuer: &TestIssuer) -> Vec<Mutation> {
     let at = |seconds: i64| json!(now().timestamp() + seconds);
     let bad: [(&str, Value, Refusal); 27] = [
         ("iss", json!("http://127.0.0.1:8001/"), Refusal::Issuer),
@@ -76,16 +76,16 @@ pub fn meanings(issuer: &TestIssuer) -> Vec<Mutation> {
         ("aud", json!([]), Refusal::Claim(Empty("aud"))),
         ("aud", json!(["http://127.0.0.1:8000", 1]), Refusal::Claim(Mistyped("aud"))),
         ("aud", json!(["http://127.0.0.1:8000", ""]), Refusal::Claim(Empty("aud"))),
-        ("exp", at(-5), Refusal::Expired),
-        ("exp", at(-900), Refusal::Expired),
-        ("exp", json!(0), Refusal::Expired),
-        ("exp", json!(-1), Refusal::Expired),
-        ("exp", json!(i64::MIN), Refusal::Expired),
+        ("exp", at(-5), Refusal::Expired { seconds: 5 }),
+        ("exp", at(-900), Refusal::Expired { seconds: 900 }),
+        ("exp", json!(0), Refusal::Expired { seconds: now().timestamp() }),
+        ("exp", json!(-1), Refusal::Expired { seconds: now().timestamp() + 1 }),
+        ("exp", json!(i64::MIN), Refusal::Expired { seconds: i64::MAX }),
         ("exp", at(-1), Refusal::Lifetime),
-        ("iat", at(6), Refusal::IssuedInFuture),
-        ("iat", json!(i64::MAX), Refusal::IssuedInFuture),
-        ("nbf", at(6), Refusal::NotYetValid),
-        ("nbf", json!(i64::MAX), Refusal::NotYetValid),
+        ("iat", at(6), Refusal::IssuedInFuture { seconds: 6 }),
+        ("iat", json!(i64::MAX), Refusal::IssuedInFuture { seconds: i64::MAX - now().timestamp() }),
+        ("nbf", at(6), Refusal::NotYetValid { seconds: 6 }),
+        ("nbf", json!(i64::MAX), Refusal::NotYetValid { seconds: i64::MAX - now().timestamp() }),
         ("scope", json!(["movies:read"]), Refusal::Claim(Mistyped("scope"))),
         ("scope", Value::Null, Refusal::Claim(Mistyped("scope"))),
         ("scope", json!("movies:read  email"), Refusal::Claim(Scope)),

@@ -53,9 +53,7 @@ fn credentials(header: &str) {
 /// The grammar of RFC 6749 section 3.3, written once more; and what is taken here, the state machines' own type takes.
 pub fn scope(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let is_token = |name: &str| {
-        !name.is_empty() && name.chars().all(|c| matches!(c, '!' | '#'..='[' | ']'..='~'))
-    };
+    let is_token = |name: &str| !name.is_empty() && name.chars().all(|c| matches!(c, '!' | '#'..='[' | ']'..='~'));
     let is_scope = text.is_empty() || text.split(' ').all(is_token);
     let read: Result<ScopeSet, _> = text.parse();
     assert_eq!(read.is_ok(), is_scope);

@@ -9,6 +9,7 @@ mod key;
 mod migrate;
 mod resource;
 mod serve;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -75,6 +76,9 @@ enum Command {
     /// List and change resource servers and their scopes
     #[command(subcommand)]
     Resource(resource::ResourceCommand),
+    /// Look into an access token
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Measure how many logins this machine affords, and recommend settings
     Capacity(capacity::MeasureCapacity),
     /// Look at the settings
@@ -119,6 +123,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
         Command::Capacity(capacity) => capacity.run(&sources, output),
         Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
+        Command::Token(command) if command.is_offline() => token::run_offline(command, &sources, output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;
@@ -144,6 +149,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Client(command) => client::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Resource(command) => resource::run(command, context).await,
+        Command::Token(command) => token::run(command, context).await,
         _ => Ok(()),
     }
 }

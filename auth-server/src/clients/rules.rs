@@ -39,9 +39,6 @@ fn check_name(name: &str) -> Result<(), Broken> {
 fn check_grants(new: &NewClient) -> Result<(), Broken> {
     let broken = |reason| Err(Broken::new("grants", reason));
     let has = |grant| new.grants.contains(&grant);
-    if new.grants.is_empty() {
-        return broken("a client has at least one grant");
-    }
     // "The client credentials grant type MUST only be used by confidential clients." (RFC 6749 section 4.4)
     if new.kind == ClientKind::Public && has(GrantType::ClientCredentials) {
         return broken("client_credentials is for confidential clients (RFC 6749 section 4.4), and this one is public");

@@ -54,9 +54,12 @@ pub enum TokenError {
     /// No number from which to read the revocation feed on.
     #[error("since is not one whole number")]
     Since,
-    /// Outside the grammar, unknown, or more than the client may have.
-    #[error("the scope is malformed or more than the client may have")]
+    /// Outside the grammar of RFC 6749 section 3.3.
+    #[error("the scope is malformed")]
     Scope,
+    /// Well-formed, but unknown or more than may be asked for.
+    #[error("the scope is unknown or wider than {0}")]
+    WiderScope(&'static str),
     /// Nothing of what was asked is left for this user.
     #[error("the user has none of the scopes")]
     NothingGranted,
@@ -210,7 +213,7 @@ impl From<&TokenError> for Answer {
             }
             TokenError::Since => Self::invalid_request("since has to be one whole number"),
             TokenError::MayNotIntrospect => Self::invalid_client(),
-            TokenError::Scope => Self::new(
+            TokenError::Scope | TokenError::WiderScope(_) => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",
                 "the scope is malformed, unknown, or more than the client may have",

@@ -10,8 +10,12 @@
 
 mod app;
 mod client_credentials;
+mod clients;
+mod clients_apply;
+mod clients_cli;
 mod command_line;
 mod docs;
+mod fuzz;
 mod health;
 mod housekeeping;
 mod introspect;
@@ -29,6 +33,7 @@ mod readme;
 mod refresh;
 mod revoke;
 mod token;
+mod token_explain;
 mod users;
 mod users_addresses;
 mod users_cli;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// Why bytes are not the JSON object that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum JsonFault {
+pub enum JsonFault {
     /// Not JSON, not UTF-8, trailing bytes, nested too deep, or a number out of range.
     #[error("not well-formed JSON")]
     Malformed,
@@ -27,7 +27,7 @@ pub(crate) enum JsonFault {
 /// # Errors
 ///
 /// [`JsonFault`] says which of the three it is.
-pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     match serde_json::from_slice::<Strict>(bytes) {
         Ok(Strict(Value::Object(members))) => Ok(members),
         Ok(_) => Err(JsonFault::NotAnObject),

@@ -13,7 +13,7 @@
 pub mod bearer;
 pub mod claims;
 pub mod heartbeat;
-mod json;
+pub mod json;
 pub mod keys;
 pub mod revocations;
 pub mod scope;

@@ -265,7 +265,7 @@ mod tests {
         "[clients.web]\ngrants = ['implicit']\nscopes = []",
         "line 2: client `web`: grants: `implicit`: it is no grant type of this server"
     )]
-    #[case("[clients.web]\nscopes = [\n'a',\n'b\"']", "line 4: client `web`: scopes: `b\"`: a scope is names")]
+    #[case("[clients.web]\nscopes = [\n'a',\n'b\"']", "line 4: client `web`: scopes: `b\\\"`: a scope is names")]
     #[case("[clients.web]\nscopes = 'a'", "line 2: client `web`: scopes: it is a list of texts")]
     #[case(
         "[clients.web]\nscopes=['a']\ngrants=['password']\naccess_token_ttl = '9'",

@@ -22,10 +22,10 @@ pub(in crate::cli) struct Create {
     #[arg(long)]
     public: bool,
     /// A grant that it may use; repeat for more
-    #[arg(long = "grant", value_name = "GRANT", required = true)]
+    #[arg(long = "grant", value_name = "GRANT", required_unless_present = "serves")]
     grants: Vec<GrantType>,
     /// A scope that it may ask for; repeat for more
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    #[arg(long = "scope", value_name = "SCOPE", required_unless_present = "serves")]
     scopes: Vec<ScopeSet>,
     /// A scope that a request without scope asks for; all of its scopes when not given
     #[arg(long = "default-scope", value_name = "SCOPE")]

@@ -1,12 +1,13 @@
 //! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
 
-mod binary;
+pub mod binary;
 mod commands;
 mod crash;
 mod drain;
 mod flood;
 mod limits;
 mod logs;
+mod logs_refusals;
 mod logs_secrets;
 mod replicas;
 mod settings;

@@ -68,7 +68,7 @@ fn negotiate(state: &AppState, client: &Client, asked: Option<Scope>) -> Result<
         None => without_users(&client.default_scopes),
     };
     if !scope.is_subset(&client.scopes) || scope != without_users(&scope) {
-        return Err(TokenError::Scope);
+        return Err(TokenError::WiderScope("what the client may have for itself"));
     }
     Ok(PreGrant {
         client_id: client.client_id.as_str().to_owned(),

@@ -83,7 +83,7 @@ fn negotiate(
         None => client.default_scopes.clone(),
     };
     if !asked.is_subset(&client.scopes) {
-        return Err(TokenError::Scope);
+        return Err(TokenError::WiderScope("what the client may have"));
     }
     let granted = asked.intersection(state.users.scopes_of(owner));
     if granted.is_empty() && !asked.is_empty() {

@@ -48,7 +48,7 @@ pub(in crate::oauth::token) async fn exchange(
                 Input::Refreshed(refreshed)
             }
             Output::Ok(_) => return issued.ok_or(TokenError::Machine("no token was issued")),
-            Output::Err(refusal) => return Err(refused(refusal)),
+            Output::Err(refusal) => return Err(refused(refusal, request)),
             Output::Unauthenticated { .. } => {
                 return Err(TokenError::Machine("another client than the authenticated one"));
             }
@@ -99,8 +99,12 @@ async fn rotate(
     Ok((TokenResponse::new(minted, scope, refresh_token, now), refreshed))
 }
 
-fn refused(mut refusal: Refusal) -> TokenError {
+fn refused(mut refusal: Refusal, request: ClientRequest<'_>) -> TokenError {
+    let is_scope = |scope: &str| scope.parse::<ScopeSet>().is_ok();
     match refusal.description().map(|description| description.kind()) {
+        Some(AccessTokenErrorType::InvalidScope) if request.scope().is_some_and(|scope| is_scope(&scope)) => {
+            TokenError::WiderScope("what the login was granted")
+        }
         Some(AccessTokenErrorType::InvalidScope) => TokenError::Scope,
         // The grant type stands; what is left to be missing is the token.
         Some(AccessTokenErrorType::InvalidRequest) => TokenError::Missing("refresh_token"),

@@ -2,10 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
+use shared::db;
 use shared::token::source::{KeySource, KeysOptions};
+use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 /// Films on a page of `/movies/new` that does not say how many.
@@ -32,6 +36,8 @@ const JWKS_FILE: &str = "MYAPI_MOVIES__JWKS_FILE";
 const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
+const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
+const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 
 /// Every setting of this service.
@@ -52,15 +58,51 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         JWKS_ALLOW_HTTP,
         "false",
-        "true takes keys by plain http from other hosts too: only on a network that is the services' own",
+        "true takes keys and revocations by plain http from other hosts too: only on a network that is the services' own",
     ),
     Setting::optional(
         KEY_CACHE,
         "a file that keeps the keys of JWKS_URL for a start while the auth-server is down; of each process its own",
     ),
+    Setting::new(
+        REVOCATIONS,
+        "database",
+        "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
+    ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
+    Setting::secret(
+        DIRECT_DATABASE_URL,
+        "Postgres URL of a session on the primary, for news of revocations, where the other goes through a pooler or to a \
+         standby",
+    ),
 ];
+
+/// Connections for what runs beside the requests: one reads revocations, one listens for hints, one reports.
+pub const BACKGROUND_CONNECTIONS: u32 = 3;
+
+/// Where this service learns what was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationSource {
+    /// Nowhere: a revoked token is good until it ends.
+    Off,
+    /// From `myapi.revocations`.
+    Database,
+    /// From the auth-server.
+    Url(Url),
+}
+
+impl FromStr for RevocationSource {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "off" => Ok(Self::Off),
+            "database" => Ok(Self::Database),
+            url => Url::parse(url).map(Self::Url).map_err(|_| "it is `database`, `off`, or a URL"),
+        }
+    }
+}
 
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
@@ -79,6 +121,10 @@ pub struct Config {
     pub allows_http_keys: bool,
     /// Where the keys of a URL are kept for a start without it.
     pub key_cache: Option<PathBuf>,
+    /// Where news of revocations comes from.
+    pub revocations: RevocationSource,
+    /// The database by a session on the primary; the same as the other unless it is set.
+    pub direct_database: PgConnectOptions,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
 }
@@ -105,6 +151,8 @@ impl Config {
             keys: key_source(&settings, environment)?,
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
+            revocations: revocations(&settings, environment)?,
+            direct_database: direct_database(&settings, &common)?,
             has_docs: settings.get(DOCS)?,
             common,
         };
@@ -141,6 +189,24 @@ fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource
         }),
         (Some(_), ..) => Err(settings.refuse(PUBLIC_KEY_FILE, "is not the only source of keys: keep one of the three")),
         _ => Err(settings.refuse(JWKS_FILE, "is not the only source of keys: keep one of the three")),
+    }
+}
+
+fn revocations(settings: &Settings, environment: Environment) -> Result<RevocationSource, ConfigError> {
+    let source: RevocationSource = settings.get(REVOCATIONS)?;
+    if let RevocationSource::Url(url) = &source
+        && !settings.get::<bool>(JWKS_ALLOW_HTTP)?
+    {
+        require_https(settings, REVOCATIONS, url, environment)?;
+    }
+    Ok(source)
+}
+
+fn direct_database(settings: &Settings, common: &CommonConfig) -> Result<PgConnectOptions, ConfigError> {
+    match settings.find_secret(DIRECT_DATABASE_URL)? {
+        None => Ok(common.database.options.clone()),
+        Some(url) => db::connect_options(url.expose_secret())
+            .map_err(|error| settings.refuse(DIRECT_DATABASE_URL, &error.to_string())),
     }
 }
 

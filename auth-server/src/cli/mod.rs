@@ -118,6 +118,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
         Command::Capacity(capacity) => capacity.run(&sources, output),
+        Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;

@@ -13,6 +13,7 @@
 //! compatibility characters. A bcrypt, PBKDF2 or scrypt hash is of the bytes as they were typed, and is checked so; the
 //! upgrade at login then hashes the NFC form.
 
+mod caller;
 pub mod capacity;
 mod common;
 mod derived;
@@ -21,6 +22,7 @@ mod generate;
 mod guess;
 mod hash;
 mod lane;
+mod line;
 mod plain;
 mod policy;
 mod prehash;
@@ -28,6 +30,7 @@ mod queue;
 mod settings;
 mod stored;
 
+pub use caller::Caller;
 pub use foreign::{ForeignError, KeycloakPassword, Reader};
 pub use generate::generate;
 pub use hash::{HashError, Hashed};

@@ -1,6 +1,7 @@
 //! Users: who can log in, by which address, with which scopes.
 //!
-//! A login ([`Users::authenticate`]) takes these steps:
+//! A login ([`Users::find_candidate`], then [`Users::authenticate_candidate`]) takes these steps; [`crate::logins`] puts
+//! the throttling between the first and the second:
 //!
 //! 1. Find the row: by the address exactly as it stands, else by its canonical form. The connection goes back.
 //! 2. Check the password in the lane; where there is nothing to check (no user, no hash, a disabled user), burn the same
@@ -24,7 +25,7 @@ mod model;
 mod service;
 mod store;
 
-pub use authenticate::{AuthenticateError, Refusal};
+pub use authenticate::{AuthenticateError, Candidate, Refusal};
 pub use email::{Email, EmailError};
 pub use model::{Clash, Created, Name, NameError, NewUser, User, UserRef};
 pub use service::{UserError, Users, adopt_addresses};

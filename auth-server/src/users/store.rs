@@ -68,6 +68,12 @@ pub(super) async fn find_by_sub(conn: &mut Conn, sub: Uuid) -> Result<Option<Fou
     row.map(Found::try_from).transpose()
 }
 
+/// Nobody changes the row until the transaction ends; alone, so that what is read next is read with the lock held.
+pub(super) async fn lock_for_share(conn: &mut Conn, sub: Uuid) -> Result<(), DbError> {
+    sqlx::query!(r#"select 1 as "one!" from myapi.users where sub = $1 for share"#, sub).fetch_optional(conn).await?;
+    Ok(())
+}
+
 /// By the exact address first, else by the canonical one; a single round trip either way.
 pub(super) async fn find_by_address(
     conn: &mut Conn,

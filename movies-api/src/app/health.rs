@@ -9,6 +9,7 @@ use serde::Serialize;
 use shared::db;
 use shared::http::docs::Answers;
 use shared::http::problem::Problem;
+use shared::token::revocations::Freshness;
 use utoipa::openapi::{RefOr, Response};
 use utoipa::{IntoResponses, ToSchema};
 
@@ -24,6 +25,12 @@ pub(super) struct Health {
     /// Seconds since the keys were read from their source; grows while that cannot be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     keys_age: Option<u64>,
+    /// Whether it is known what was revoked: `fresh`, `stale`, or `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocations: Option<&'static str>,
+    /// Seconds since the feed of revocations was read; grows while that cannot be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocations_age: Option<u64>,
 }
 
 type Answer = ([(HeaderName, &'static str); 1], Json<Health>);
@@ -38,18 +45,20 @@ type Answer = ([(HeaderName, &'static str); 1], Json<Health>);
     responses((status = 200, description = "It lives.", body = Health, example = json!({ "status": "ok" })))
 )]
 pub(super) async fn live() -> Answer {
-    healthy(Health { status: "ok", keys_age: None })
+    healthy(Health { status: "ok", keys_age: None, revocations: None, revocations_age: None })
 }
 
 /// Would requests be answered?
 ///
-/// That needs a key to check tokens with, wherever it was read, and a database that answers in time.
+/// That needs a key to check tokens with, wherever it was read, and a database that answers in time. Where it is not known
+/// what was revoked lately, `revocations` is `stale`: reads go on, writes are refused.
 #[utoipa::path(
     get,
     path = routes::READY,
     tag = "Health",
     responses(
-        (status = 200, description = "They would.", body = Health, example = json!({ "status": "ready", "keys_age": 42 })),
+        (status = 200, description = "They would.", body = Health, 
+            example = json!({ "status": "ready", "keys_age": 42, "revocations": "fresh", "revocations_age": 0 })),
         NotReady,
     )
 )]
@@ -66,12 +75,22 @@ pub(super) async fn ready(State(state): State<AppState>) -> Result<Answer, Probl
     Err(not_ready(match (has_keys, has_database) {
         (true, true) => {
             let keys_age = keys.age().map(|age| age.as_secs());
-            return Ok(healthy(Health { status: "ready", keys_age }));
+            let (state, age) = revocations(state.gate.revocations().freshness());
+            return Ok(healthy(Health { status: "ready", keys_age, revocations: Some(state), revocations_age: age }));
         }
         (false, true) => "There is no key to check tokens with.",
         (true, false) => "The database does not answer.",
         (false, false) => "There is no key to check tokens with, and the database does not answer.",
     }))
+}
+
+/// As operators read it.
+fn revocations(freshness: Freshness) -> (&'static str, Option<u64>) {
+    match freshness {
+        Freshness::Off => ("off", None),
+        Freshness::Fresh(age) => ("fresh", Some(age.as_secs())),
+        Freshness::Stale(age) => ("stale", age.map(|age| age.as_secs())),
+    }
 }
 
 fn not_ready(missing: &str) -> Problem {

@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
+mod background;
 mod config;
 mod export;
 mod import;

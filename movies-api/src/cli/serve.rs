@@ -13,6 +13,7 @@ use shared::token::bearer::Gate;
 use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
 
+use super::background::Background;
 use super::{BIND, VERSION};
 use crate::app::{self, AppOptions};
 use crate::config::{Config, MAX_CONNECTIONS, REALM, START_TIMEOUT};
@@ -53,15 +54,17 @@ impl Serve {
             tracing::info!("MYAPI_MOVIES__KEY_CACHE is not set: a start while the auth-server is down has no keys");
         }
         let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
+        let (mut background, revocations) = Background::start(&config, &keys)?;
         refuse_newer_schema(&pool).await?;
+        background.has_read().await;
 
-        let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set());
+        let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set())
+            .with_revocations(revocations.clone());
         let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
         let is_https = config.issuer.starts_with("https://");
         let token_url = format!("{}/token", config.issuer.trim_end_matches('/'));
         let options = AppOptions { is_https, has_docs: config.has_docs, token_url };
         let app = app::router(AppState { pool: pool.clone(), gate }, options);
-        let refreshing = tokio::spawn(keys.clone().keep_fresh());
 
         tracing::info!(
             listen = %listener.local_addr()?,
@@ -70,11 +73,12 @@ impl Serve {
             environment = ?config.common.environment,
             database = db::place(&config.common.database.options),
             keys.ready = keys.is_ready(),
+            revocations = ?revocations.freshness(),
             version = VERSION,
             "movies-api listens"
         );
         serve::serve(listener, app, ServeOptions::default(), stop).await;
-        refreshing.abort();
+        background.stop().await;
         pool.close().await;
         tracing::info!("movies-api stopped");
         Ok(())

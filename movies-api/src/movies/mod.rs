@@ -30,6 +30,8 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(handlers::show_by_query_unslashed))
         .routes(routes!(handlers::list_new))
         .routes(routes!(handlers::show))
-        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")))
+        .layer((
+            SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")),
+        ))
 }

@@ -21,6 +21,8 @@ pub use documents::{Completions, Man};
 pub use healthcheck::{Healthcheck, HealthcheckError};
 pub use input::open_input;
 
+use crate::telemetry;
+
 /// Runs a command on a runtime of its own, prints its error, and tells the exit code.
 pub fn run<E>(command: impl Future<Output = Result<(), E>>) -> ExitCode
 where
@@ -28,6 +30,8 @@ where
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime.map_err(E::from).and_then(|runtime| runtime.block_on(command));
+    // Before the error: it is the last word.
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(error.as_ref()),

@@ -1,18 +1,24 @@
-//! The layers around every route, outermost first: request id and span, security headers, panic, deadline.
+//! What is around every route, outermost first: request id and span, security headers, the line in the log, deadline,
+//! panic.
 //!
 //! One line is logged for each request, with its path but never its query, so that nothing secret can stand in it.
 
 use std::any::Any;
+use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
-use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tower::Service;
+use tower::layer::layer_fn;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -45,67 +51,91 @@ pub struct LayerOptions {
     pub is_https: bool,
 }
 
-/// Puts the layers around `router`.
+/// Puts the layers around `router`: as one, because each `layer` boxes every route once more and clones it for each
+/// request.
 pub fn apply(router: Router, options: LayerOptions) -> Router {
-    router
-        .layer(middleware::from_fn(move |request: Request, next: Next| deadline(options.errors, request, next)))
-        .layer(CatchPanicLayer::custom(move |panic| on_panic(options.errors, &panic)))
-        .layer(middleware::from_fn(move |request: Request, next: Next| {
-            security_headers(options.is_https, request, next)
-        }))
-        .layer(middleware::from_fn(identify))
+    let around = layer_fn(move |inner| Around { inner, options });
+    router.layer((around, CatchPanicLayer::custom(move |panic| on_panic(options.errors, &panic))))
+}
+
+/// All but the panics. What axum's `from_fn` would make of it, without its copies of the routes at each request.
+#[derive(Clone)]
+struct Around<S> {
+    inner: S,
+    options: LayerOptions,
+}
+
+impl<S> Service<Request> for Around<S>
+where
+    S: Service<Request, Error = Infallible>,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let id = Uuid::now_v7();
+        request.extensions_mut().insert(RequestId(id));
+        let options = self.options;
+        let span = span(&request, id);
+        let answering = span.in_scope(|| self.inner.call(request));
+        Box::pin(async move {
+            let mut response = answer(options.errors, answering).instrument(span).await;
+            set_headers(response.headers_mut(), id, options.is_https);
+            Ok(response)
+        })
+    }
 }
 
 /// `client.id` and `user.id` are filled in by whoever learns them; each line of the request has them from then on.
-async fn identify(mut request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7();
-    request.extensions_mut().insert(RequestId(id));
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+fn span(request: &Request, id: Uuid) -> Span {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     // At this level so that `RUST_LOG=error` leaves the request's id on the lines that are left.
-    let span = tracing::error_span!(
+    tracing::error_span!(
         "request",
-        request.id = %id,
-        http.method = %request.method(),
-        http.route = route,
+        request.id = &*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()),
+        http.method = request.method().as_str(),
+        http.route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str),
         client.address = peer.map(tracing::field::display),
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
-    );
-    async move {
-        let started = std::time::Instant::now();
-        let mut response = next.run(request).await;
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(http.status = response.status().as_u16(), http.milliseconds = milliseconds, "answered");
-        if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
-        response
-    }
-    .instrument(span)
-    .await
+    )
 }
 
-async fn security_headers(is_https: bool, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+fn set_headers(headers: &mut HeaderMap, id: Uuid, is_https: bool) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     if is_https {
         let a_year = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
-    response
+    if let Ok(value) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())) {
+        headers.insert(REQUEST_ID, value);
+    }
 }
 
-async fn deadline(errors: ErrorFormat, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(REQUEST_DEADLINE, next.run(request)).await {
-        Ok(response) => response,
+/// The answer in time, and the line about it.
+async fn answer<R: IntoResponse>(
+    errors: ErrorFormat,
+    answering: impl Future<Output = Result<R, Infallible>>,
+) -> Response {
+    let started = Instant::now();
+    let response = match tokio::time::timeout(REQUEST_DEADLINE, answering).await {
+        Ok(Ok(response)) => response.into_response(),
         Err(_) => {
             tracing::warn!(deadline.seconds = REQUEST_DEADLINE.as_secs(), "gave up on a request");
             errors.answer(StatusCode::SERVICE_UNAVAILABLE)
         }
-    }
+    };
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(http.status = response.status().as_u16(), http.milliseconds = milliseconds, "answered");
+    response
 }
 
 fn on_panic(errors: ErrorFormat, panic: &(dyn Any + Send)) -> Response {

@@ -135,6 +135,7 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
         let _ = sender.send(());
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         tracing::warn!("stopped by a second signal");
+        crate::telemetry::flush();
         std::process::exit(1);
     });
     Ok(async move {

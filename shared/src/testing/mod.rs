@@ -1,4 +1,4 @@
-//! What tests of any resource server need: keys, tokens good and bad, an issuer's key endpoint that misbehaves on
+//! What tests of any resource server need: keys, tokens good and bad ([`mutations`]), an issuer's key endpoint that misbehaves on
 //! demand, and the look of a command line.
 //!
 //! Behind the feature `testing`, so that no shipped binary can sign anything. What fails here panics: a broken
@@ -10,6 +10,7 @@ mod command_line;
 pub mod documented;
 mod issuer;
 mod key_server;
+pub mod mutations;
 
 pub use command_line::faults_in_help;
 pub use issuer::{TestIssuer, TokenBuilder};

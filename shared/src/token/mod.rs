@@ -4,14 +4,18 @@
 //! 2. [`keys`] parses them, refuses weak or private ones, and names each by its RFC 7638 thumbprint.
 //! 3. [`verifier`] checks a compact JWS against that set (RFC 7515, RFC 8725, RFC 9068 section 4) and caches the
 //!    outcome.
-//! 4. [`bearer`] takes the token out of a request (RFC 6750), asks the verifier, and answers refusals.
+//! 4. [`revocations`] follows what was revoked, and is asked at every request.
+//! 5. [`bearer`] takes the token out of a request (RFC 6750), asks the verifier, and answers refusals.
+//! 6. [`heartbeat`] reports which keys this process holds, so that no key signs before everyone has it.
 //!
 //! [`claims`] and [`scope`] are the vocabulary that auth-server mints with, too.
 
 pub mod bearer;
 pub mod claims;
+pub mod heartbeat;
 mod json;
 pub mod keys;
+pub mod revocations;
 pub mod scope;
 pub mod source;
 pub mod verifier;

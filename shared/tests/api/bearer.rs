@@ -1,15 +1,13 @@
 //! What a protected route answers. S01, S03, S04, S05, S10, F25.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 use shared::testing::{Answer, KeyServer, TestIssuer};
 use shared::token::source::{KeySource, Keys, KeysOptions};
 
-use crate::support::{now, present, protect, send};
+use crate::support::{log, now, present, protect, send};
 
 fn house() -> (TestIssuer, axum::Router) {
     let issuer = TestIssuer::es256();
@@ -164,29 +162,12 @@ async fn f25_without_any_key_the_answer_is_503() {
 
 #[tokio::test]
 async fn the_log_has_the_reason_once_and_never_the_token() {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = log();
     let (issuer, router) = house();
     let token = issuer.token(now()).claim("exp", 5).mint();
     assert_eq!(present(&router, &token).await.status, 401);
     assert_eq!(present(&router, &issuer.token(now()).header("kid", "evil\nline").mint()).await.status, 401);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert_eq!(text.matches("token.refusal=\"expired\"").count(), 1, "{text}");
     assert_eq!(text.matches("token.refusal=\"key_unknown\"").count(), 1, "{text}");
     assert!(token.split('.').all(|segment| !text.contains(segment)) && !text.contains("evil"), "{text}");

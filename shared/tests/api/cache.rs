@@ -20,8 +20,8 @@ fn a_hit_gives_the_same_claims_and_still_asks_the_clock() {
     assert!(Arc::ptr_eq(&first, &again), "the second comes from the cache");
     let at = |seconds| now() + TimeDelta::seconds(seconds);
     assert!(verifier.verify(&token, at(604)).is_ok());
-    assert_eq!(verifier.verify(&token, at(605)), Err(Refusal::Expired));
-    assert_eq!(verifier.verify(&token, at(-6)), Err(Refusal::IssuedInFuture), "a clock that went back");
+    assert_eq!(verifier.verify(&token, at(605)), Err(Refusal::Expired { seconds: 5 }));
+    assert_eq!(verifier.verify(&token, at(-6)), Err(Refusal::IssuedInFuture { seconds: 6 }), "a clock that went back");
 }
 
 #[test]

@@ -5,11 +5,17 @@
 
 mod bearer;
 mod cache;
+mod clocks;
 mod config;
 mod disk;
+mod feed;
+mod heartbeat;
 mod keys;
 mod layers;
 mod libraries;
 mod mutations;
+mod revocations;
+mod signed_feed;
 mod sources;
 mod support;
+mod vectors;

@@ -1,12 +1,13 @@
 //! A protected route, and the whole of what it answers.
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::FromRef;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Method, Request};
 use axum::routing::get;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -16,6 +17,36 @@ use shared::token::bearer::{Authorized, Gate, Permission};
 use shared::token::source::Keys;
 use shared::token::verifier::Verifier;
 use tower::ServiceExt;
+use tracing::subscriber::DefaultGuard;
+
+/// What the code under test logs from now on, on this thread.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps the log until the guard is dropped.
+pub fn log() -> (Log, DefaultGuard) {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+    let subscriber = lines.with_writer(move || writer.clone()).finish();
+    (log, tracing::subscriber::set_default(subscriber))
+}
 
 /// The permission that the test route needs.
 pub struct MoviesRead;
@@ -52,8 +83,12 @@ pub fn protect(issuer: &TestIssuer, keys: &Keys) -> Router {
 
 /// The same with a clock that the test moves.
 pub fn protect_at(issuer: &TestIssuer, keys: &Keys, clock: Clock) -> Router {
-    let gate = Arc::new(Gate::new(verifier(issuer, keys), keys.clone(), "movies", clock));
-    Router::new().route("/movies", get(answer)).with_state(State { gate })
+    routes(Arc::new(Gate::new(verifier(issuer, keys), keys.clone(), "movies", clock)))
+}
+
+/// The same behind any gate.
+pub fn routes(gate: Arc<Gate>) -> Router {
+    Router::new().route("/movies", get(answer).post(answer)).with_state(State { gate })
 }
 
 async fn answer(caller: Authorized<MoviesRead>) -> String {
@@ -88,10 +123,20 @@ pub async fn send(router: &Router, path: &str, authorization: &[&str]) -> Wire {
     for value in authorization {
         request = request.header(AUTHORIZATION, *value);
     }
-    let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    receive(router, request.body(Body::empty()).unwrap()).await
+}
+
+async fn receive(router: &Router, request: Request<Body>) -> Wire {
+    let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();
     Wire { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// `method /movies` with this bearer token.
+pub async fn request(router: &Router, method: Method, token: &str) -> Wire {
+    let request = Request::builder().method(method).uri("/movies").header(AUTHORIZATION, format!("Bearer {token}"));
+    receive(router, request.body(Body::empty()).unwrap()).await
 }
 
 /// `GET /movies` with this bearer token.

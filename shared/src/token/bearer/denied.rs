@@ -6,11 +6,15 @@ use axum::http::header::{VARY, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use super::WhenStale;
 use crate::http::docs::Answers;
 use crate::http::problem::Problem;
 
 /// When to come back where no key is held yet, in seconds: about one fetch.
 const KEYS_RETRY_AFTER: u32 = 5;
+
+/// When to come back where the feed of revocations is stale, in seconds: it is read again at least that often.
+const FEED_RETRY_AFTER: u32 = 5;
 
 /// A complete refusal, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub(super) enum Reason {
     Scope(&'static str),
     /// No key to check with.
     KeysUnavailable,
+    /// Nobody knows what was revoked lately.
+    RevocationsStale,
 }
 
 impl Denied {
@@ -54,7 +60,7 @@ impl Denied {
                 r#"{}, scope="{scope}""#,
                 error("insufficient_scope", "The token does not have the scope that this needs.")
             )),
-            Reason::KeysUnavailable => None,
+            Reason::KeysUnavailable | Reason::RevocationsStale => None,
         }
     }
 
@@ -76,15 +82,25 @@ impl Denied {
                 "Tokens cannot be checked at the moment",
             )
             .retry_after(KEYS_RETRY_AFTER),
+            Reason::RevocationsStale => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "revocations_stale",
+                "It is not known at the moment which tokens were revoked",
+            )
+            .retry_after(FEED_RETRY_AFTER),
         }
     }
 }
 
 /// What a route behind a token with `scope` may answer before its handler is asked: every refusal as it is sent.
-pub(super) fn documented(realm: &str, scope: &'static str) -> Answers {
+///
+/// A route that refuses writes alone while revocations are stale adds that to its writes by itself: a scope does not know
+/// the method.
+pub(super) fn documented(realm: &str, scope: &'static str, when_stale: WhenStale) -> Answers {
     const MEANING: &str = "The challenge (RFC 6750 section 3), where the token is at fault.";
     let reasons = [Reason::Missing, Reason::Malformed, Reason::Invalid, Reason::Scope(scope), Reason::KeysUnavailable];
-    reasons.into_iter().fold(Answers::problems(), |answers, reason| {
+    let stale = (when_stale == WhenStale::Refuse).then_some(Reason::RevocationsStale);
+    reasons.into_iter().chain(stale).fold(Answers::problems(), |answers, reason| {
         let denied = Denied::new(Arc::from(realm), reason);
         let problem = denied.problem();
         let status = problem.status();

@@ -1,10 +1,13 @@
-//! Bearer tokens in requests (RFC 6750), as an axum extractor whose type is the permission.
+//! Bearer tokens in requests (RFC 6750), as an axum extractor whose type is the permission, and as a tower layer.
 //!
 //! 1. `credentials` takes the token out of `Authorization`; query and body are never read for one (RFC 9700 section
 //!    4.3.2).
 //! 2. [`Gate::authenticate`] verifies it; an unknown key makes the [`Keys`] look for it once.
-//! 3. [`Gate::permit`] asks whether the scope is in the token.
+//! 3. [`Gate::permit`] asks whether the scope is in the token, and whether what was revoked is known well enough for this
+//!    request ([`WhenStale`]).
 //! 4. [`Denied`] answers, with one text for every bad token; the precise reason goes to the log, once.
+//!
+//! [`Authorized`] in a handler's signature is the check; [`RequireLayer`] puts the same before routes that are not ours.
 //!
 //! ```
 //! use shared::token::bearer::{Authorized, Permission};
@@ -23,14 +26,18 @@
 
 mod credentials;
 mod denied;
+mod layer;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts};
+use axum::http::Method;
 use axum::http::request::Parts;
 
 use super::claims::AccessClaims;
+use super::revocations::{Freshness, Revocations};
 use super::source::Keys;
 use super::verifier::{Refusal, Verifier};
 use crate::clock::Clock;
@@ -38,14 +45,38 @@ use crate::http::docs::Answers;
 use denied::Reason;
 
 pub use denied::Denied;
+pub use layer::{Require, RequireLayer};
 
 /// A scope as a type, so that a handler's signature says what it needs.
 pub trait Permission: Send + Sync + 'static {
     /// The scope that the token must have.
     const SCOPE: &'static str;
+    /// What happens while nobody knows what was revoked within the last minute.
+    const WHEN_STALE: WhenStale = WhenStale::RefuseWrites;
 }
 
-/// Proof that the request carries a good token with the scope of `P`.
+/// What a route does while the feed of revocations is stale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// Safe methods (RFC 9110 section 9.2.1) go on, the others are 503.
+    RefuseWrites,
+    /// Everything goes on.
+    GoOn,
+    /// Everything is 503.
+    Refuse,
+}
+
+impl WhenStale {
+    fn refuses(self, method: &Method) -> bool {
+        match self {
+            Self::RefuseWrites => !method.is_safe(),
+            Self::GoOn => false,
+            Self::Refuse => true,
+        }
+    }
+}
+
+/// Proof that the request carries a good token with the scope of `P`. Nothing but a [`Gate`] makes one.
 pub struct Authorized<P> {
     claims: Arc<AccessClaims>,
     permission: PhantomData<fn() -> P>,
@@ -58,12 +89,19 @@ impl<P> Authorized<P> {
     }
 }
 
+/// By hand, because the derived one would ask it of `P`.
+impl<P> Clone for Authorized<P> {
+    fn clone(&self) -> Self {
+        Self { claims: Arc::clone(&self.claims), permission: PhantomData }
+    }
+}
+
 impl<P: Permission> Authorized<P> {
     /// What a route with this in its signature may answer before its handler runs, for its documentation; `realm` is the
     /// [`Gate`]'s.
     #[must_use]
     pub fn documented(realm: &str) -> Answers {
-        denied::documented(realm, P::SCOPE)
+        denied::documented(realm, P::SCOPE, P::WHEN_STALE)
     }
 }
 
@@ -73,6 +111,7 @@ pub struct Gate {
     keys: Keys,
     realm: Arc<str>,
     clock: Clock,
+    stale: AtomicU64,
 }
 
 impl Gate {
@@ -81,7 +120,17 @@ impl Gate {
     pub fn new(verifier: Verifier, keys: Keys, realm: &str, clock: Clock) -> Self {
         let quotable = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
         let realm = realm.chars().filter(quotable).collect::<String>().into();
-        Self { verifier, keys, realm, clock }
+        Self { verifier, keys, realm, clock, stale: AtomicU64::new(0) }
+    }
+
+    /// What is revoked, and how current that is.
+    pub fn revocations(&self) -> &Revocations {
+        self.verifier.revocations()
+    }
+
+    /// How many requests went on although the feed of revocations was stale, since the start.
+    pub fn passed_while_stale(&self) -> u64 {
+        self.stale.load(Ordering::Relaxed)
     }
 
     /// Where the keys come from, for readiness and metrics.
@@ -124,6 +173,30 @@ impl Gate {
         Err(self.deny(Reason::Scope(scope)))
     }
 
+    /// Whether the request may go on with what is known of revocations now.
+    ///
+    /// # Errors
+    ///
+    /// The complete answer to send.
+    pub fn trust(&self, when_stale: WhenStale, method: &Method) -> Result<(), Denied> {
+        let Freshness::Stale(age) = self.revocations().freshness() else { return Ok(()) };
+        if when_stale.refuses(method) {
+            let age = age.map(|age| age.as_secs());
+            tracing::warn!(revocations.age_seconds = age, "refused: what was revoked is not known");
+            return Err(self.deny(Reason::RevocationsStale));
+        }
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// All three: whose token it is, what it allows, and whether that can be relied on.
+    async fn admit<P: Permission>(&self, parts: &mut Parts) -> Result<Authorized<P>, Denied> {
+        let claims = self.authenticate(parts).await?;
+        self.permit(&claims, P::SCOPE)?;
+        self.trust(P::WHEN_STALE, &parts.method)?;
+        Ok(Authorized { claims, permission: PhantomData })
+    }
+
     async fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, Refusal> {
         let now = self.clock.now();
         match self.verifier.verify(token, now) {
@@ -146,9 +219,10 @@ where
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Denied> {
-        let gate = Arc::<Gate>::from_ref(state);
-        let claims = gate.authenticate(parts).await?;
-        gate.permit(&claims, P::SCOPE)?;
-        Ok(Self { claims, permission: PhantomData })
+        // The layer was there before.
+        if let Some(admitted) = parts.extensions.get::<Self>() {
+            return Ok(admitted.clone());
+        }
+        Arc::<Gate>::from_ref(state).admit(parts).await
     }
 }

@@ -1,7 +1,7 @@
 //! The keys that a verifier holds, by `kid`.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -79,6 +79,13 @@ impl KeySet {
 
     fn refuse_empty(self) -> Result<Self, KeyError> {
         if self.is_empty() { Err(KeyError::Empty) } else { Ok(self) }
+    }
+
+    /// The set without the keys of these names.
+    #[must_use]
+    pub fn without(mut self, kids: &HashSet<String>) -> Self {
+        self.keys.retain(|kid, _| !kids.contains(kid));
+        self
     }
 
     /// The key of that name.

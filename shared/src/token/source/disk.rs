@@ -94,15 +94,24 @@ impl DiskCopy {
         Ok(Some((KeySet::from_jwks(&bytes)?, age)))
     }
 
-    /// Puts the set, fetched that long ago, in the place of the copy that is there. Blocks until it is on the disk.
+    /// Puts the set, fetched that long ago, in the place of the copy that is there; no copy in the place of no key. Blocks
+    /// until it is on the disk.
     pub(super) fn write(&self, set: &KeySet, age: Duration) {
-        if let Err(error) = self.try_write(set, age) {
+        let written = if set.is_empty() { self.remove() } else { self.try_write(set, age) };
+        if let Err(error) = written {
             // An old copy may hold a key that is published no more, and that must not come back with a restart.
             let removed = fs::remove_file(&self.path).is_ok();
             tracing::warn!(
                 keys.copy = %self.path.display(), keys.copy_removed = removed, error = %error,
                 "cannot keep a copy of the public keys: a restart while they cannot be fetched would have none"
             );
+        }
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Keys behind a URL: bounded in time and size, no redirects, no proxy, no retries of its own.
+//! What is behind a URL, keys or revocations: bounded in time and size, no redirects, no proxy, no retries of its own.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::{Fresh, KeysOptions, SourceError};
 use crate::token::keys::KeySet;
 
 /// An HTTP client for one URL.
-pub(super) struct Fetcher {
+pub(in crate::token) struct Fetcher {
     url: Url,
     client: Client,
 }
 
 impl Fetcher {
-    pub(super) fn new(url: Url, options: &KeysOptions) -> Result<Self, SourceError> {
+    pub(in crate::token) fn new(url: Url, options: &KeysOptions) -> Result<Self, SourceError> {
         check_url(&url, options.allow_http).map_err(SourceError::Url)?;
         let client = Client::builder()
             .redirect(redirect::Policy::none())
@@ -29,18 +29,31 @@ impl Fetcher {
         Ok(Self { url, client })
     }
 
-    /// One GET. The set is refused unless the answer is 200 with a whole, usable JWK Set in time and in bounds.
+    /// The JWK Set. It is refused unless the answer is 200 with a whole, usable set in time and in bounds.
     pub(super) async fn fetch(&self, options: &KeysOptions) -> Result<Fresh, SourceError> {
-        let request =
-            self.client.get(self.url.clone()).header(header::ACCEPT, "application/jwk-set+json, application/json");
+        let accept = "application/jwk-set+json, application/json";
+        let (headers, body) = self.get(self.url.clone(), accept, options.size_limit).await?;
+        let age = max_age(&headers).unwrap_or(options.default_age).clamp(options.shortest_age, options.longest_age);
+        Ok(Fresh { set: Some(KeySet::from_jwks(&body)?), age })
+    }
+
+    /// What follows the entry `since` of a feed.
+    pub(in crate::token) async fn fetch_since(&self, since: i64, limit: usize) -> Result<Vec<u8>, SourceError> {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().append_pair("since", &since.to_string());
+        let (_, body) = self.get(url, "application/jwt", limit).await?;
+        Ok(body)
+    }
+
+    /// One GET, with at most `limit` bytes of an answer that has to be 200.
+    async fn get(&self, url: Url, accept: &'static str, limit: usize) -> Result<(HeaderMap, Vec<u8>), SourceError> {
+        let request = self.client.get(url).header(header::ACCEPT, accept);
         let response = request.send().await.map_err(|error| SourceError::Fetch(chain(&error)))?;
         if response.status() != StatusCode::OK {
             return Err(SourceError::Status(response.status().as_u16()));
         }
-        let age =
-            max_age(response.headers()).unwrap_or(options.default_age).clamp(options.shortest_age, options.longest_age);
-        let body = read_body(response, options.size_limit).await?;
-        Ok(Fresh { set: Some(KeySet::from_jwks(&body)?), age })
+        let headers = response.headers().clone();
+        Ok((headers, read_body(response, limit).await?))
     }
 }
 

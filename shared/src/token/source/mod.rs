@@ -9,7 +9,7 @@
 //! A read that fails in any way keeps the last good set, for as long as the process lives: an outage of the issuer
 //! must not become one of every resource server. With [`KeysOptions::copy`] the set of a URL is on disk as well, and is
 //! taken from there where the first fetch fails; every later one replaces it, so that a key which is published no more
-//! leaves the disk too.
+//! leaves the disk too. A key that is revoked ([`Keys::refuse`]) leaves both at once, and comes back from nowhere.
 
 mod disk;
 mod fetch;
@@ -17,19 +17,20 @@ mod file;
 mod flight;
 mod options;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::keys::KeySet;
 use disk::DiskCopy;
-use fetch::Fetcher;
 use file::KeyFile;
 use flight::{Cause, Flight};
 
+pub(super) use fetch::Fetcher;
 pub use options::{KeySource, KeysOptions, SourceError};
 
 /// A handle on the current keys; clones share them.
@@ -43,8 +44,12 @@ struct Inner {
     flight: Mutex<Flight>,
     status: Mutex<Status>,
     copy: Option<Arc<DiskCopy>>,
+    /// Keys that are revoked: they are in no set, wherever it comes from.
+    refused: Mutex<HashSet<String>>,
     /// Told after every good read; keeps what it is told until somebody listens.
     was_read: Notify,
+    /// Told whenever the set is another.
+    was_changed: watch::Sender<()>,
 }
 
 enum Origin {
@@ -102,7 +107,9 @@ impl Keys {
             flight: Mutex::default(),
             status: Mutex::default(),
             copy,
+            refused: Mutex::default(),
             was_read: Notify::new(),
+            was_changed: watch::Sender::default(),
         }))
     }
 
@@ -162,6 +169,33 @@ impl Keys {
         self.holds(kid)
     }
 
+    /// Takes revoked keys out of the set and off the disk at once, and leaves them out of every set that is read later.
+    /// `kids` are all that are revoked now.
+    pub fn refuse(&self, kids: HashSet<String>) {
+        let mut refused = lock(&self.0.refused);
+        if *refused == kids {
+            return;
+        }
+        *refused = kids;
+        let held = self.0.set.load_full();
+        let left = KeySet::clone(&held).without(&refused);
+        if left != *held {
+            tracing::warn!(keys.held = ?held.kids(), keys.left = ?left.kids(), "a key is revoked and trusted no more");
+            self.replace(left);
+            self.0.was_read.notify_one();
+        }
+    }
+
+    /// Tells whenever the set is another.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.0.was_changed.subscribe()
+    }
+
+    /// Whether the keys come from a file, which somebody else has to change when there is a new key.
+    pub fn is_file(&self) -> bool {
+        !matches!(self.0.origin, Origin::Url(_))
+    }
+
     /// Whether any key is held, so that tokens can be checked.
     pub fn is_ready(&self) -> bool {
         !self.0.set.load().is_empty()
@@ -178,6 +212,12 @@ impl Keys {
     pub fn age(&self) -> Option<Duration> {
         let status = lock(&self.0.status);
         status.read_at.map(|at| status.age_then.saturating_add(at.elapsed()))
+    }
+
+    /// The lock on what is refused is held meanwhile, so that no set comes in beside it.
+    fn replace(&self, set: KeySet) {
+        self.0.set.store(Arc::new(set));
+        self.0.was_changed.send_replace(());
     }
 
     fn holds(&self, kid: &str) -> bool {
@@ -222,7 +262,9 @@ impl Keys {
                     keys.kids = ?set.kids(), keys.age_seconds = age.as_secs(), keys.copy = %place,
                     "public keys taken from the copy on disk until they can be fetched"
                 );
-                self.0.set.store(Arc::new(set));
+                let refused = lock(&self.0.refused);
+                self.replace(set.without(&refused));
+                drop(refused);
                 let mut status = lock(&self.0.status);
                 (status.read_at, status.age_then) = (Some(Instant::now()), age);
             }
@@ -251,11 +293,13 @@ impl Keys {
         let mut status = lock(&self.0.status);
         match read {
             Ok(fresh) => {
-                if let Some(set) = fresh.set
-                    && **self.0.set.load() != set
-                {
-                    tracing::info!(keys.kids = ?set.kids(), "public keys read");
-                    self.0.set.store(Arc::new(set));
+                if let Some(set) = fresh.set {
+                    let refused = lock(&self.0.refused);
+                    let set = set.without(&refused);
+                    if **self.0.set.load() != set {
+                        tracing::info!(keys.kids = ?set.kids(), "public keys read");
+                        self.replace(set);
+                    }
                 }
                 // Four fifths: the next set is here before this one is stale.
                 let next_pause = fresh.age * 4 / 5;

@@ -71,7 +71,7 @@ impl Default for KeysOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A URL that is neither `https` nor, on loopback or where allowed, `http`; or one with credentials in it.
-    #[error("keys may not be fetched from this URL: {0}")]
+    #[error("nothing may be fetched from this URL: {0}")]
     Url(&'static str),
     /// The HTTP client cannot be built, for want of root certificates for example.
     #[error("the HTTP client cannot be built: {0}")]
@@ -85,13 +85,13 @@ pub enum SourceError {
         error: std::io::Error,
     },
     /// No answer, or none in time.
-    #[error("cannot fetch the keys: {0}")]
+    #[error("cannot fetch it: {0}")]
     Fetch(String),
     /// Another status than 200; redirects are not followed.
-    #[error("cannot fetch the keys: the answer has status {0}")]
+    #[error("cannot fetch it: the answer has status {0}")]
     Status(u16),
-    /// More bytes than [`KeysOptions::size_limit`].
-    #[error("the key set has more than {0} bytes")]
+    /// More bytes than are read.
+    #[error("the answer or file has more than {0} bytes")]
     TooLarge(usize),
     /// What was read is not a usable set.
     #[error("the key set is refused: {0}")]

@@ -6,8 +6,10 @@
 //! 3. Claims: required, typed, for us, from our issuer, now (RFC 9068 section 4).
 //! 4. Key: known, and of the algorithm that the header names.
 //! 5. Signature.
+//! 6. Not revoked: neither it nor its login, user, client or key.
 //!
-//! A verified token is remembered. A hit still asks the clock, and whether the key that proved it is still held.
+//! A verified token is remembered. A hit still asks the clock, whether the key that proved it is still held, and the
+//! revoked set.
 
 mod cache;
 mod compact;
@@ -20,11 +22,13 @@ use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
 
 use cache::{TokenCache, Verified};
-use compact::Compact;
+
+pub(in crate::token) use compact::{Compact, FEED_LIMIT, Form};
 
 use super::claims::AccessClaims;
 use super::json::parse_object;
 use super::keys::{KeySet, VerifyingKey};
+use super::revocations::{Kind, Revocations};
 
 pub use compact::TOKEN_LIMIT;
 pub use refusal::Refusal;
@@ -41,6 +45,7 @@ pub struct Verifier {
     audience: String,
     leeway: i64,
     keys: Arc<ArcSwap<KeySet>>,
+    revocations: Revocations,
     cache: TokenCache,
 }
 
@@ -52,6 +57,7 @@ impl Verifier {
             audience: audience.into(),
             leeway: 0,
             keys,
+            revocations: Revocations::off(),
             cache: TokenCache::new(DEFAULT_CACHE_CAPACITY),
         }
         .with_leeway(DEFAULT_LEEWAY)
@@ -62,6 +68,19 @@ impl Verifier {
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = i64::try_from(leeway.as_secs()).unwrap_or(i64::MAX);
         self
+    }
+
+    /// The same with what is revoked; without it nothing ever is.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = revocations;
+        self
+    }
+
+    /// What is revoked.
+    #[must_use]
+    pub const fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// The same with room for another number of tokens; 0 remembers none.
@@ -85,29 +104,26 @@ impl Verifier {
         if let Some(verified) = self.cache.find(&hash) {
             if self.holds(&verified.key) {
                 self.check_times(&verified.claims, now)?;
+                self.check_revoked(&verified)?;
                 return Ok(verified.claims);
             }
             self.cache.remove(&hash);
         }
         let verified = self.prove(token, now)?;
+        self.check_revoked(&verified)?;
         let claims = Arc::clone(&verified.claims);
         self.cache.insert(hash, verified);
         Ok(claims)
     }
 
     fn prove(&self, token: &str, now: i64) -> Result<Verified, Refusal> {
-        let compact = Compact::parse(token)?;
+        let compact = Compact::parse(token, Form::ACCESS_TOKEN)?;
         let payload = parse_object(&compact.payload).map_err(Refusal::payload)?;
         let claims = AccessClaims::try_from(payload)?;
         self.check_parties(&claims)?;
         self.check_times(&claims, now)?;
         let key = self.find_key(&compact)?;
-        if compact.signature_len != key.signature_len() {
-            return Err(Refusal::SignatureLength);
-        }
-        if !key.verify(compact.message.as_bytes(), compact.signature) {
-            return Err(Refusal::Signature);
-        }
+        compact.prove(&key)?;
         let left = claims.exp.saturating_add(self.leeway).saturating_sub(now);
         let lifetime = Duration::from_secs(u64::try_from(left).unwrap_or(0)).min(LONGEST_MEMORY);
         Ok(Verified { claims: Arc::new(claims), key, lifetime })
@@ -125,14 +141,14 @@ impl Verifier {
 
     fn check_times(&self, claims: &AccessClaims, now: i64) -> Result<(), Refusal> {
         if claims.exp <= now.saturating_sub(self.leeway) {
-            return Err(Refusal::Expired);
+            return Err(Refusal::Expired { seconds: now.saturating_sub(claims.exp) });
         }
         let latest = now.saturating_add(self.leeway);
-        if claims.nbf.is_some_and(|nbf| nbf > latest) {
-            return Err(Refusal::NotYetValid);
+        if let Some(nbf) = claims.nbf.filter(|nbf| *nbf > latest) {
+            return Err(Refusal::NotYetValid { seconds: nbf.saturating_sub(now) });
         }
         if claims.iat > latest {
-            return Err(Refusal::IssuedInFuture);
+            return Err(Refusal::IssuedInFuture { seconds: claims.iat.saturating_sub(now) });
         }
         if claims.exp < claims.iat {
             return Err(Refusal::Lifetime);
@@ -140,15 +156,16 @@ impl Verifier {
         Ok(())
     }
 
+    /// A revoked key is gone from the set, or will be in an instant: nobody is to look for it.
     fn find_key(&self, compact: &Compact<'_>) -> Result<Arc<VerifyingKey>, Refusal> {
-        let keys = self.keys.load();
-        let Some(key) = keys.find(&compact.kid) else {
-            return Err(Refusal::KeyUnknown { kid: compact.kid.clone() });
-        };
-        if key.algorithm() != compact.algorithm {
-            return Err(Refusal::KeyAlgorithm);
+        if self.revocations.has_key(&compact.kid) {
+            return Err(Refusal::Revoked(Kind::Key));
         }
-        Ok(Arc::clone(key))
+        compact.find_key(&self.keys.load())
+    }
+
+    fn check_revoked(&self, verified: &Verified) -> Result<(), Refusal> {
+        self.revocations.find(&verified.claims, verified.key.kid()).map_or(Ok(()), |kind| Err(Refusal::Revoked(kind)))
     }
 
     /// Whether the very key that proved a token is still in the set: a key that was dropped, or replaced under its

@@ -2,6 +2,7 @@
 
 use crate::token::claims::ClaimError;
 use crate::token::json::JsonFault;
+use crate::token::revocations::Kind;
 
 /// The rule that a token broke. The wire never tells which.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,14 +50,23 @@ pub enum Refusal {
     #[error("the audience is another")]
     Audience,
     /// `exp` is over.
-    #[error("the token has expired")]
-    Expired,
+    #[error("the token expired {seconds} s ago by this clock")]
+    Expired {
+        /// For how long; seconds.
+        seconds: i64,
+    },
     /// `nbf` is to come.
-    #[error("the token is not valid yet")]
-    NotYetValid,
-    /// `iat` is to come.
-    #[error("the token was issued in the future")]
-    IssuedInFuture,
+    #[error("the token is not valid yet: it begins {seconds} s ahead of this clock")]
+    NotYetValid {
+        /// In how long; seconds.
+        seconds: i64,
+    },
+    /// `iat` is to come: one of the two clocks is wrong.
+    #[error("the token was issued {seconds} s ahead of this clock: the clocks of issuer and service differ")]
+    IssuedInFuture {
+        /// How far the clocks are apart at least; seconds.
+        seconds: i64,
+    },
     /// `exp` comes before `iat`.
     #[error("the token ends before it begins")]
     Lifetime,
@@ -75,6 +85,9 @@ pub enum Refusal {
     /// The signature does not verify.
     #[error("the signature does not verify")]
     Signature,
+    /// The token, or what it hangs on, was revoked.
+    #[error("the token's {} was revoked", .0.as_str())]
+    Revoked(Kind),
 }
 
 impl Refusal {
@@ -99,14 +112,19 @@ impl Refusal {
             Self::Claim(ClaimError::Confirmation) => "sender_constrained",
             Self::Issuer => "wrong_issuer",
             Self::Audience => "wrong_audience",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::IssuedInFuture => "issued_in_future",
+            Self::Expired { .. } => "expired",
+            Self::NotYetValid { .. } => "not_yet_valid",
+            Self::IssuedInFuture { .. } => "issued_in_future",
             Self::Lifetime => "ends_before_it_begins",
             Self::KeyUnknown { .. } => "key_unknown",
             Self::KeyAlgorithm => "key_algorithm",
             Self::SignatureLength => "signature_length",
             Self::Signature => "signature_invalid",
+            Self::Revoked(Kind::Token) => "revoked_token",
+            Self::Revoked(Kind::Session) => "revoked_session",
+            Self::Revoked(Kind::User) => "revoked_user",
+            Self::Revoked(Kind::Client) => "revoked_client",
+            Self::Revoked(Kind::Key) => "revoked_key",
         }
     }
 

@@ -81,7 +81,11 @@ pub const SETTINGS: &[Setting] = &[
         "10:4",
         "failed logins of one account from devices it does not know: at once, then an hour",
     ),
-    Setting::new("MYAPI_AUTH__LIMIT_ADDRESS", "20:360", "failed logins from one address (IPv6 /64): at once, then an hour"),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_ADDRESS",
+        "20:360",
+        "failed logins from one address (IPv6 /64): at once, then an hour",
+    ),
     Setting::new(
         "MYAPI_AUTH__LIMIT_PREFIX",
         "100:1800",

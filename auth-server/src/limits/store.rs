@@ -162,12 +162,7 @@ pub(super) async fn upsert_device(
 }
 
 /// Forgets devices that were last seen before `since`, and all but the `most` newest.
-pub(super) async fn trim_devices(
-    conn: &mut Conn,
-    sub: Uuid,
-    since: DateTime<Utc>,
-    most: i64,
-) -> Result<(), DbError> {
+pub(super) async fn trim_devices(conn: &mut Conn, sub: Uuid, since: DateTime<Utc>, most: i64) -> Result<(), DbError> {
     sqlx::query!(
         "delete from myapi.known_devices
          where sub = $1

@@ -120,13 +120,15 @@ async fn right_passwords_at_once_are_no_guesses(pool: Pool) {
         .unwrap();
     assert!(left.abs() < 1e-6, "successes are not counted: {left}");
     // Many users behind one address, too.
-    sqlx::query("insert into myapi.users (email, email_canonical, hashed_password)
+    sqlx::query(
+        "insert into myapi.users (email, email_canonical, hashed_password)
                  select number || '@example.com', number || '@example.com', hashed_password
-                 from myapi.users, generate_series(1, 30) as number where email = $1")
-        .bind(EMAIL)
-        .execute(&app.pool)
-        .await
-        .unwrap();
+                 from myapi.users, generate_series(1, 30) as number where email = $1",
+    )
+    .bind(EMAIL)
+    .execute(&app.pool)
+    .await
+    .unwrap();
     for number in 1..=30 {
         let answer = app.token_from([10, 0, 0, 2], &login(&format!("{number}@example.com"), PASSWORD)).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -38,12 +38,8 @@ const LEAVERS: u32 = 200;
 /// Argon2id of the default settings.
 const HASH_MIB: f64 = 19.0;
 const NO_LIMIT: &str = "100000000:100000000";
-const LIMITS: [&str; 4] = [
-    "MYAPI_AUTH__LIMIT_ACCOUNT",
-    "MYAPI_AUTH__LIMIT_ADDRESS",
-    "MYAPI_AUTH__LIMIT_PREFIX",
-    "MYAPI_AUTH__LIMIT_CLIENT",
-];
+const LIMITS: [&str; 4] =
+    ["MYAPI_AUTH__LIMIT_ACCOUNT", "MYAPI_AUTH__LIMIT_ADDRESS", "MYAPI_AUTH__LIMIT_PREFIX", "MYAPI_AUTH__LIMIT_CLIENT"];
 
 /// One half of the soak.
 struct Part {
@@ -99,10 +95,10 @@ impl Scene<'_> {
         let token = onlookers.block_on(token(auth, &self.password))?;
         let idle = process.and_then(|process| process.memory_mib("VmRSS"));
 
-        let flood = Flood::start(auth, part.addresses)?;
+        let (flood, begun) = (Flood::start(auth, part.addresses)?, Instant::now());
         let end = Instant::now() + self.place.length;
         let seen = onlookers.block_on(watch(self.services.addresses, token, self.password.clone(), end))?;
-        let answers = flood.stop()?;
+        let (lasted, answers) = (begun.elapsed(), flood.stop()?);
         let peak = process.and_then(|process| process.memory_mib("VmHWM"));
         interrupt.check()?;
 
@@ -112,7 +108,7 @@ impl Scene<'_> {
         other.check()?;
 
         let mut figures = seen.figures(part.name);
-        let seconds = self.place.length.as_secs_f64();
+        let seconds = lasted.as_secs_f64();
         for (name, count) in ["refused (400)", "throttled (429)", "put off (503)", "broken"].iter().zip(answers) {
             #[expect(clippy::cast_precision_loss, reason = "counts of a minute")]
             let per_second = count as f64 / seconds;

@@ -170,7 +170,9 @@ fn text(soak: &Soak, kept: &Kept) -> String {
     }
     let Soak { name, what, beside, .. } = soak;
     let Kept { machine, seconds, rounds, .. } = kept;
-    format!("{name}: {what}\n{table}\n\n{rounds} rounds of {seconds} s, the worst counts; {machine}.\nBeside: {beside}.\n")
+    format!(
+        "{name}: {what}\n{table}\n\n{rounds} rounds of {seconds} s, the worst counts; {machine}.\nBeside: {beside}.\n"
+    )
 }
 
 #[cfg(test)]

@@ -191,8 +191,7 @@ async fn f12_a_flood_from_many_addresses_slows_nobody_else(pool: Pool) {
 
     // All hang up at once. What they waited for is not begun: the processor rests within a second.
     drop(flood);
-    let mut hung_up: Vec<TcpStream> =
-        (0..200).map(|last| open([127, 0, 2, last].into(), address).unwrap()).collect();
+    let mut hung_up: Vec<TcpStream> = (0..200).map(|last| open([127, 0, 2, last].into(), address).unwrap()).collect();
     for (number, stream) in hung_up.iter_mut().enumerate() {
         stream.write_all(request(&login(&format!("gone-{number}@example.com"), "wrong")).as_bytes()).unwrap();
     }

@@ -56,7 +56,7 @@ pub fn apply(router: Router, options: LayerOptions) -> Router {
         .layer(middleware::from_fn(identify))
 }
 
-/// `client.id` and `user.id` are filled in by whoever learns them; each line of the request has them from then on.
+/// `client.forwarded` (the client that a trusted proxy names), `client.id` and `user.id` are filled in by whoever learns them; each line of the request has them from then on.
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
     request.extensions_mut().insert(RequestId(id));
@@ -69,6 +69,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
         http.method = %request.method(),
         http.route = route,
         client.address = peer.map(tracing::field::display),
+        client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
     );

@@ -125,6 +125,30 @@ fn no_route_goes_undocumented() {
     }
 }
 
+/// The permission stands in the signature, first, so that nothing is looked at before it. What is open to everybody is
+/// named here.
+#[test]
+fn every_handler_of_movies_api_takes_a_permission() {
+    const OPEN: [&str; 2] = ["live", "ready"];
+    let mut protected = 0;
+    for source in sources("movies-api") {
+        let code = source.code();
+        for after in code.split("#[utoipa::path(").skip(1) {
+            let signature = after.split("async fn ").nth(1).unwrap().split('{').next().unwrap();
+            let (name, parameters) = signature.split_once('(').unwrap();
+            let (_, first) = parameters.split_once(':').unwrap_or_default();
+            if OPEN.contains(&name) {
+                assert_eq!(source.path, Path::new("app/health.rs"), "{name} is open");
+                continue;
+            }
+            let path = source.path.display();
+            assert!(first.trim_start().starts_with("Authorized<"), "movies-api/src/{path}: {name} is open to everybody");
+            protected += 1;
+        }
+    }
+    assert!(protected >= 4, "{protected} handlers found");
+}
+
 #[test]
 fn only_auth_server_can_sign() {
     let shared = sources("shared").into_iter().filter(|source| source.room() != "testing").collect();

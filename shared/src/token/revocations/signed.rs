@@ -59,7 +59,12 @@ impl SignedFeed {
         Ok(Self { fetcher: Fetcher::new(url, options)?, issuer: issuer.to_owned(), keys, goes_on: false })
     }
 
-    pub(super) async fn read(&mut self, revocations: &Revocations) -> Result<(), FeedError> {
+    /// Reads on into `revocations`; everything, where the last reading failed.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`] for an answer that is not the issuer's of now; nothing has changed then.
+    pub async fn read(&mut self, revocations: &Revocations) -> Result<(), FeedError> {
         let read = self.read_on(revocations).await;
         self.goes_on = read.is_ok();
         read

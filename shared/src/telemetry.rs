@@ -141,7 +141,9 @@ mod tests {
         for (text, level) in [("inof", "info"), ("sqlx=warn, wran", "warn"), ("DEBG", "debug"), ("eror", "error")] {
             assert!(misspelt(text).is_some_and(|mistake| mistake.contains(level)), "{text}");
         }
-        for text in ["info", "WARN", "hyper", "auth_server", "sqlx=debug", "off", "[request]=info", "shared::token", "0"] {
+        for text in
+            ["info", "WARN", "hyper", "auth_server", "sqlx=debug", "off", "[request]=info", "shared::token", "0"]
+        {
             assert_eq!(misspelt(text), None, "{text}");
         }
     }

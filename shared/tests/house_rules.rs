@@ -142,7 +142,10 @@ fn every_handler_of_movies_api_takes_a_permission() {
                 continue;
             }
             let path = source.path.display();
-            assert!(first.trim_start().starts_with("Authorized<"), "movies-api/src/{path}: {name} is open to everybody");
+            assert!(
+                first.trim_start().starts_with("Authorized<"),
+                "movies-api/src/{path}: {name} is open to everybody"
+            );
             protected += 1;
         }
     }
@@ -199,6 +202,15 @@ fn the_password_grant_drives_its_machine() {
     }
     let service = source(&sources, "oauth/token/service.rs").code();
     assert!(service.contains("grants::password::exchange("), "the service asks the driver");
+}
+
+/// What the README shows is what is compiled.
+#[test]
+fn the_readme_shows_the_example_of_ones_own_service() {
+    let readme = include_str!("../../README.md");
+    let example = include_str!("../examples/own_service.rs");
+    let (_, shown) = example.split_once("struct SongsRead;").unwrap();
+    assert!(readme.contains(shown), "README.md differs from shared/examples/own_service.rs");
 }
 
 #[test]

@@ -24,22 +24,23 @@ async fn following(pool: &Pool) -> (TestApp, Revocations, JoinHandle<()>) {
     let clock = TestApp::standing_clock();
     let revocations = Revocations::new(clock.clone());
     let (sender, first) = tokio::sync::oneshot::channel();
-    let follow =
-        revocations.clone().follow(Feed::Database(pool.clone()), keys.clone(), || sender.send(()).unwrap());
+    let follow = revocations.clone().follow(Feed::Database(pool.clone()), keys.clone(), || sender.send(()).unwrap());
     let task = tokio::spawn(follow);
     first.await.unwrap();
     (TestApp::with_revocations(pool.clone(), issuer, keys, revocations.clone(), clock), revocations, task)
 }
 
 async fn revoke(pool: &PgPool, clock: &Clock, kind: &str, subject: &str, version: Option<i64>) -> i64 {
-    sqlx::query("select myapi.append_revocations(array[$1], array[$2], array[$3::bigint], $4, array[$4 + interval '1 hour'])")
-        .bind(kind)
-        .bind(subject)
-        .bind(version)
-        .bind(clock.now())
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "select myapi.append_revocations(array[$1], array[$2], array[$3::bigint], $4, array[$4 + interval '1 hour'])",
+    )
+    .bind(kind)
+    .bind(subject)
+    .bind(version)
+    .bind(clock.now())
+    .execute(pool)
+    .await
+    .unwrap();
     sqlx::query_scalar("select max(seq) from myapi.revocations").fetch_one(pool).await.unwrap()
 }
 

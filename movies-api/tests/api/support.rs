@@ -85,8 +85,7 @@ impl TestApp {
         has_docs: bool,
         rooms: OpenApiRouter<AppState>,
     ) -> Self {
-        let verifier =
-            Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
+        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
         let token_url = format!("{}/token", issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, token_url };

@@ -110,7 +110,8 @@ async fn users_and_clients_are_revoked_by_version_and_never_by_time() {
 async fn an_entry_is_kept_until_its_end_and_dropped_then() {
     let scene = Scene::new();
     let end = now() + TimeDelta::seconds(720);
-    scene.read(vec![entry(Kind::Token, "j1", None, end), entry(Kind::Session, "s1", None, end + TimeDelta::seconds(1))]);
+    scene
+        .read(vec![entry(Kind::Token, "j1", None, end), entry(Kind::Session, "s1", None, end + TimeDelta::seconds(1))]);
     scene.clock.advance(TimeDelta::seconds(719));
     scene.read(Vec::new());
     assert_eq!(scene.revocations.len(), 2);

@@ -25,8 +25,7 @@ fn check<'a>(vectors: impl Iterator<Item = Vector<'a>>) -> (usize, usize) {
             Err(error) => unreachable!("{name}: {error}"),
         };
         // As the verifier does it: the length first.
-        let is_good =
-            signature.len() == key.signature_len() && key.verify(message, &URL_SAFE_NO_PAD.encode(signature));
+        let is_good = signature.len() == key.signature_len() && key.verify(message, &URL_SAFE_NO_PAD.encode(signature));
         match result {
             TestResult::Valid => assert!(is_good, "{name} is refused"),
             TestResult::Invalid => assert!(!is_good, "{name} is accepted"),

@@ -62,11 +62,8 @@ impl Reader {
             revocations.replace(entries, position);
             return Ok(());
         }
-        let entries = if head.seq > held.seq {
-            store::list(conn, held.seq, revocations.now()).await?
-        } else {
-            Vec::new()
-        };
+        let entries =
+            if head.seq > held.seq { store::list(conn, held.seq, revocations.now()).await? } else { Vec::new() };
         let position = reach(&entries);
         revocations.add(entries, position);
         Ok(())

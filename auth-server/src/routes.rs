@@ -2,6 +2,12 @@
 
 /// Tokens by grant (RFC 6749 section 3.2).
 pub const TOKEN: &str = "/token";
+/// Revocation (RFC 7009 section 2).
+pub const REVOKE: &str = "/revoke";
+/// Introspection (RFC 7662 section 2).
+pub const INTROSPECT: &str = "/introspect";
+/// What is dead before its time, signed, for resource servers without our database.
+pub const REVOCATIONS: &str = "/revocations";
 /// Authorization server metadata (RFC 8414 section 3); an issuer's path follows it.
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The public keys (RFC 7517 section 5).

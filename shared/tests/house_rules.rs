@@ -213,6 +213,51 @@ fn the_readme_shows_the_example_of_ones_own_service() {
     assert!(readme.contains(shown), "README.md differs from shared/examples/own_service.rs");
 }
 
+/// Likewise where the machine is oxide-auth's own; rotation and minting answer its questions, and nothing else.
+#[test]
+fn refresh_and_client_credentials_drive_oxide_auths_machines() {
+    let sources = sources("auth-server");
+    let service = source(&sources, "oauth/token/service.rs").code();
+    let drivers: [(&str, &[&str]); 2] = [
+        (
+            "refresh_token",
+            &[
+                "oxide_auth::code_grant::refresh::",
+                "Refresh::new(&request)",
+                "Output::Unauthenticated",
+                "Output::RecoverRefresh",
+                "Output::Refresh",
+                "Input::Recovered",
+                "Input::Refreshed",
+            ],
+        ),
+        (
+            "client_credentials",
+            &[
+                "oxide_auth::code_grant::client_credentials::",
+                "ClientCredentials::new(&request)",
+                "Output::Authenticate",
+                "Output::Binding",
+                "Output::Extend",
+                "Output::Negotiate",
+                "Input::Negotiated",
+            ],
+        ),
+    ];
+    for (grant, parts) in drivers {
+        let driver = source(&sources, &format!("oauth/token/grants/{grant}.rs")).code();
+        for part in parts.iter().chain(&[".advance(Input::None)", ".advance(answer)", "Output::Ok", "Output::Err"]) {
+            assert!(driver.contains(part), "{grant} lacks {part}");
+        }
+        assert!(service.contains(&format!("grants::{grant}::exchange(")), "the service asks the driver of {grant}");
+    }
+    // Rotation stands behind the machine's question alone.
+    let refresh = source(&sources, "oauth/token/grants/refresh_token.rs").code();
+    assert_eq!(refresh.matches("tokens.rotate(").count(), 1);
+    let elsewhere = |source: &&Source| source.code().contains("tokens.rotate(");
+    assert_eq!(sources.iter().filter(elsewhere).count(), 1);
+}
+
 #[test]
 fn time_comes_from_the_clock() {
     for service in ["auth-server", "movies-api", "shared"] {

@@ -19,6 +19,9 @@ pub fn router(state: AppState) -> Router {
     let options = LayerOptions { errors: ErrorFormat::OAuth, is_https: state.config.issuer.is_https() };
     let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&state.config))
         .merge(oauth::token::router(&state))
+        .merge(oauth::revoke::router(&state))
+        .merge(oauth::introspect::router())
+        .merge(oauth::revocation_feed::router())
         .merge(oauth::metadata::router(&state))
         .merge(health::router())
         .split_for_parts();

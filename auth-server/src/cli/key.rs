@@ -1,5 +1,7 @@
 //! `auth-server key …`: the signing keys and the key encryption key, for operators.
 
+mod rotation;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -16,6 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   auth-server key new-secret > kek && export MYAPI_AUTH__KEY_ENCRYPTION_KEY_FILE=kek
   auth-server key generate --alg EdDSA --activate
+  auth-server key rotate
+  auth-server key revoke KID
   auth-server key import private.pem --kid 2027-01
   auth-server key export --format jwks > jwks.json";
 
@@ -49,6 +53,27 @@ pub enum KeyCommand {
         // A thumbprint may begin with a hyphen.
         #[arg(allow_hyphen_values = true)]
         kid: String,
+    },
+    /// Make a new key, wait until every resource server holds it, and let it sign
+    Rotate(rotation::Rotate),
+    /// Show the keys, what the next one waits for, and what resource servers hold
+    Status,
+    /// Take a next key back that has never signed
+    Retire {
+        /// Which key
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
+    /// The emergency: end everything that a key signed, at once
+    Revoke {
+        /// Which key
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
+    /// Wait no more for a resource server's process that is gone for good
+    Forget {
+        /// Its instance, as `key status` shows it
+        instance: uuid::Uuid,
     },
     /// List the signing keys
     List,
@@ -135,6 +160,11 @@ pub async fn run(command: KeyCommand, context: &Context) -> anyhow::Result<()> {
             let changed = keys::activate(pool, &keks(context)?, &kid, now).await?;
             print_changed(&changed, context.output)
         }
+        KeyCommand::Rotate(rotate) => rotate.run(context).await,
+        KeyCommand::Status => rotation::status(context).await,
+        KeyCommand::Retire { kid } => rotation::retire(context, &kid).await,
+        KeyCommand::Revoke { kid } => rotation::revoke(context, &kid).await,
+        KeyCommand::Forget { instance } => rotation::forget(context, instance).await,
         KeyCommand::List => list(context).await,
         KeyCommand::Export { kid, format } => export(context, kid.as_deref(), format).await,
         KeyCommand::Reencrypt => reencrypt(context).await,

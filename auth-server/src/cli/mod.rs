@@ -2,6 +2,7 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
+mod capacity;
 mod client;
 mod config;
 mod key;
@@ -74,6 +75,8 @@ enum Command {
     /// List and change resource servers and their scopes
     #[command(subcommand)]
     Resource(resource::ResourceCommand),
+    /// Measure how many logins this machine affords, and recommend settings
+    Capacity(capacity::MeasureCapacity),
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -114,6 +117,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let sources = Sources::process(cli.config, cli.command.flags());
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
+        Command::Capacity(capacity) => capacity.run(&sources, output),
+        Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;

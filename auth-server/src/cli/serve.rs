@@ -12,6 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::Context;
 use crate::app;
 use crate::config::AuthConfig;
+use crate::housekeeping::Housekeeping;
 use crate::state::AppState;
 
 const EXAMPLES: &str = "\
@@ -49,6 +50,10 @@ impl Serve {
             tracing::warn!(%error, "the first refusals of logins may tell a bcrypt hash by their time");
         }
         let reload = state.keys.spawn_reload(context.config.key_reload);
+        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone());
+        let housekeeping =
+            Housekeeping::new(context.pool.clone(), context.clock.clone(), context.config.refresh.absolute)
+                .spawn(context.config.housekeeping);
         // Before the start line: whoever reads it may stop us.
         let stop = serve::stop_signal().context("cannot watch for signals")?;
         tracing::info!(
@@ -62,6 +67,8 @@ impl Serve {
         );
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
         reload.abort();
+        schedule.abort();
+        housekeeping.abort();
         context.pool.close().await;
         tracing::info!("auth-server stopped");
         Ok(())

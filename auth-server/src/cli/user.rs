@@ -1,5 +1,7 @@
 //! `auth-server create-user` and `auth-server user`.
 
+mod export;
+mod import;
 mod new_password;
 mod view;
 
@@ -25,7 +27,8 @@ Examples:
   auth-server user list --limit 20
   auth-server user set-password john@domain.com
   auth-server user set-scopes john@domain.com --scope movies:read --scope profile
-  auth-server user disable john@domain.com";
+  auth-server user disable john@domain.com
+  auth-server user import users.csv --dry-run";
 
 /// Flags of `create-user`, those of the old application among them.
 #[derive(clap::Args)]
@@ -71,6 +74,10 @@ pub(super) enum UserCommand {
     },
     /// Say what a user's tokens may be for
     SetScopes(SetScopes),
+    /// Bring users of another application in, with the hashes of their passwords
+    Import(import::Import),
+    /// Write all users to stdout, without anything secret
+    Export(export::Export),
     /// Delete a user for good; its sub is never given out again
     Delete {
         /// E-mail address or sub
@@ -123,6 +130,11 @@ pub(super) async fn create(arguments: CreateUser, context: &Context) -> anyhow::
 }
 
 pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Result<()> {
+    let command = match command {
+        UserCommand::Import(import) => return import.run(context).await,
+        UserCommand::Export(export) => return export.run(context).await,
+        command => command,
+    };
     let users = users(context)?;
     let user = match command {
         UserCommand::List(list) => return list.run(&users, context.output).await,
@@ -145,6 +157,7 @@ pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Resu
         UserCommand::Disable { who } => users.disable(&who).await.map_err(missing(&who))?,
         UserCommand::Enable { who } => users.enable(&who).await.map_err(missing(&who))?,
         UserCommand::SetScopes(change) => change.run(&users, context).await?,
+        UserCommand::Import(_) | UserCommand::Export(_) => return Ok(()),
     };
     show(&users, &user, None, context.output)
 }

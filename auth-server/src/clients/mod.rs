@@ -1,12 +1,31 @@
 //! Clients: who may ask for tokens, by which grants, for which scopes and audience (RFC 6749 section 2).
 //!
 //! A confidential client has secrets: 256 random bits each, shown once, of which only a SHA-256 stands in the database.
-//! Random secrets need no slow hash, so checking one is no way to keep the server busy. A `client_id` is never given out
-//! twice: a deleted client keeps its row.
+//! Random secrets need no slow hash, so checking one is no way to keep the server busy. Two are good at one time, the
+//! older one until an end that is set when the newer one is made. A `client_id` is never given out twice: a deleted
+//! client keeps its row.
+//!
+//! - `authenticate`: one query for the client and the hashes of its secrets.
+//! - `rules` and `redirect`: what every registration keeps to.
+//! - `service`: one client is registered, changed, disabled, deleted, or gets a new secret.
+//! - `declared`: all clients at once, from a description of how they are to be.
 
+mod authenticate;
+mod declared;
+mod error;
+mod lifetimes;
 mod model;
+mod redirect;
+mod rules;
+mod secret;
 mod service;
 mod store;
 
-pub use model::{Client, ClientId, ClientKind, ClientSecret, GrantType, NewClient, Presented};
-pub use service::{AuthenticateError, ClientError, Clients};
+pub use declared::{Action, Apply, Change, Declared, FieldChange, Plan};
+pub use error::{AuthenticateError, Broken, ClientError};
+pub use lifetimes::Lifetimes;
+pub use model::{ApplicationType, Client, ClientId, ClientKind, GrantType, NewClient};
+pub use secret::{
+    ClientSecret, KEEP_OLDER, KEEP_OLDER_LIMIT, KnownSecret, MOST_SECRETS, Presented, Rotated, SecretHash,
+};
+pub use service::Clients;

@@ -2,15 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 use shared::token::scope::ScopeSet;
+
+use super::lifetimes::Lifetimes;
 
 /// A client's public name in the protocol (RFC 6749 section 2.2): 1 to 100 characters, none of them a control character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -83,17 +80,23 @@ impl FromStr for ClientKind {
 pub enum GrantType {
     /// Resource owner password credentials (RFC 6749 section 4.3).
     Password,
+    /// A refresh token (RFC 6749 section 6). A client without it gets none.
+    RefreshToken,
+    /// The client's own credentials (RFC 6749 section 4.4), for confidential clients alone.
+    ClientCredentials,
 }
 
 impl GrantType {
     /// Every grant that this server has.
-    pub const ALL: [Self; 1] = [Self::Password];
+    pub const ALL: [Self; 3] = [Self::Password, Self::RefreshToken, Self::ClientCredentials];
 
     /// The value of `grant_type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
         }
     }
 }
@@ -103,6 +106,40 @@ impl FromStr for GrantType {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|grant| grant.as_str() == text).ok_or("it is no grant type of this server")
+    }
+}
+
+/// Where an application runs, which decides what redirect URIs it may have (RFC 8252).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplicationType {
+    /// On a web server or in a browser: `https` redirects.
+    #[default]
+    Web,
+    /// On a user's device: loopback redirects with any port, or a scheme of its own.
+    Native,
+}
+
+impl ApplicationType {
+    /// As it stands in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Native => "native",
+        }
+    }
+}
+
+impl FromStr for ApplicationType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "web" => Ok(Self::Web),
+            "native" => Ok(Self::Native),
+            _ => Err("it is web or native"),
+        }
     }
 }
 
@@ -123,9 +160,19 @@ pub struct Client {
     pub default_scopes: ScopeSet,
     /// The resource server that its tokens are for.
     pub audience: String,
-    /// Life of its access tokens in seconds, where it differs from the configured one.
-    #[serde(rename = "access_token_ttl", serialize_with = "as_seconds")]
-    pub access_token_ttl: Option<Duration>,
+    /// The resource server whose tokens it may introspect.
+    pub serves: Option<String>,
+    /// Where it runs.
+    pub application_type: ApplicationType,
+    /// Where authorization answers may go, exactly as registered.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether it is trusted like this server itself: people are not asked for their consent.
+    pub skips_consent: bool,
+    /// How long its tokens live.
+    #[serde(flatten)]
+    pub lifetimes: Lifetimes,
     /// `cver` of its tokens; grows when all of them have to die.
     pub client_version: i64,
     /// When it was registered.
@@ -134,11 +181,35 @@ pub struct Client {
     pub disabled_at: Option<DateTime<Utc>>,
 }
 
-fn as_seconds<S: serde::Serializer>(ttl: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-    ttl.map(|ttl| ttl.as_secs()).serialize(serializer)
-}
-
 impl Client {
+    /// `sub` of its own tokens. A user's is a UUID, which has no colon.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("client:{}", self.client_id)
+    }
+
+    /// What it was registered as.
+    #[must_use]
+    pub fn registration(&self) -> NewClient {
+        let this = self.clone();
+        let new = NewClient {
+            client_id: this.client_id,
+            name: this.name,
+            kind: this.kind,
+            grants: this.grants,
+            scopes: this.scopes,
+            default_scopes: this.default_scopes,
+            audience: this.audience,
+            serves: this.serves,
+            application_type: this.application_type,
+            redirect_uris: this.redirect_uris,
+            post_logout_redirect_uris: this.post_logout_redirect_uris,
+            skips_consent: this.skips_consent,
+            lifetimes: this.lifetimes,
+        };
+        new.in_order()
+    }
+
     /// True when it may use this grant.
     #[must_use]
     pub fn allows(&self, grant: GrantType) -> bool {
@@ -146,8 +217,8 @@ impl Client {
     }
 }
 
-/// What is needed to register a client.
-#[derive(Clone, Debug)]
+/// A client as it is to be: what is needed to register it, and what a change leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewClient {
     /// Its public name.
     pub client_id: ClientId,
@@ -163,40 +234,27 @@ pub struct NewClient {
     pub default_scopes: ScopeSet,
     /// The resource server that its tokens are for.
     pub audience: String,
-    /// Life of its access tokens, where it differs from the configured one.
-    pub access_token_ttl: Option<Duration>,
+    /// The resource server whose tokens it may introspect.
+    pub serves: Option<String>,
+    /// Where it runs.
+    pub application_type: ApplicationType,
+    /// Where authorization answers may go.
+    pub redirect_uris: Vec<String>,
+    /// Where a browser may go after logging out.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether people are not asked for their consent.
+    pub skips_consent: bool,
+    /// How long its tokens live.
+    #[serde(flatten)]
+    pub lifetimes: Lifetimes,
 }
 
-/// What a request said about its client, not yet believed.
-#[derive(Clone, Debug)]
-pub struct Presented {
-    /// The id.
-    pub client_id: ClientId,
-    /// The secret; `None` where none or an empty one was sent.
-    pub secret: Option<SecretString>,
-}
-
-/// A client secret: `mcs1_` and 256 random bits in base64url. Printed once, then only its hash is known.
-pub struct ClientSecret(SecretString);
-
-impl ClientSecret {
-    /// A new one.
-    ///
-    /// # Errors
-    /// When the system gives no randomness.
-    pub fn generate() -> Result<Self, getrandom::Error> {
-        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
-        getrandom::fill(bytes.as_mut_slice())?;
-        Ok(Self(SecretString::from(format!("mcs1_{}", URL_SAFE_NO_PAD.encode(bytes.as_slice())))))
-    }
-
-    /// The text, for the one time that it is shown.
+impl NewClient {
+    /// The same with every grant once, in one order: equal registrations are equal values.
     #[must_use]
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-
-    pub(super) fn hash(text: &str) -> [u8; 32] {
-        Sha256::digest(text.as_bytes()).into()
+    pub fn in_order(mut self) -> Self {
+        self.grants.sort_unstable();
+        self.grants.dedup();
+        self
     }
 }

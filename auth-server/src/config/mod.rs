@@ -1,6 +1,8 @@
 //! The settings of this service: their names, defaults, limits and lifetimes, and the checks that span several.
 
 mod issuer;
+mod limits;
+mod proxies;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,9 +15,11 @@ use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::issuer::Issuer;
+pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
-use crate::keys::{KekRing, KekRingError};
+use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
+use crate::tokens::RefreshSettings;
 
 /// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
 pub const SECTION: &str = "AUTH";
@@ -49,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
         "earlier key encryption keys, newest first, separated by commas; they still open",
     ),
     Setting::new("MYAPI_AUTH__KEY_RELOAD", "10", "seconds until a key made elsewhere is used here; 1 to 3600"),
+    Setting::new(
+        "MYAPI_AUTH__KEY_ROTATION",
+        "0",
+        "seconds that a key signs until the next one takes over by itself; 0: only by `key rotate`; else 3600 to 31622400",
+    ),
     Setting::optional("MYAPI_AUTH__DEFAULT_CLIENT", "client that a password request without client_id counts as"),
     Setting::optional(
         "MYAPI_AUTH__CORS_ORIGINS",
@@ -57,6 +66,22 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL",
+        "1209600",
+        "seconds that a refresh token lives unused; 3 to 31622400",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_TOKEN_TTL",
+        "7776000",
+        "seconds until a login has to be renewed, however often it is refreshed; no client may have more; 3 to 31622400",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REFRESH_RETRY_WINDOW",
+        "10",
+        "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
+    ),
+    Setting::new("MYAPI_AUTH__HOUSEKEEPING", "300", "seconds between making and dropping partitions; 1 to 86400"),
     Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
     Setting::new(
         "MYAPI_AUTH__KEEP_BCRYPT",
@@ -69,6 +94,31 @@ pub const SETTINGS: &[Setting] = &[
     Setting::optional("MYAPI_AUTH__PASSWORD_LANES", "hashes computed at once; the number of cores when not set"),
     Setting::new("MYAPI_AUTH__PASSWORD_QUEUE", "256", "logins that may wait for a hash; more are answered 503"),
     Setting::new("MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", "15", "characters that a new password needs; 8 or more"),
+    Setting::optional(
+        "MYAPI_AUTH__TRUSTED_PROXIES",
+        "addresses and CIDRs of proxies whose X-Forwarded-For or Forwarded counts, separated by commas",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_ACCOUNT",
+        "10:4",
+        "failed logins of one account from devices it does not know: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_ADDRESS",
+        "20:360",
+        "failed logins from one address (IPv6 /64): at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_PREFIX",
+        "100:1800",
+        "failed logins from one network (IPv4 /24, IPv6 /48): at once, then an hour",
+    ),
+    Setting::new("MYAPI_AUTH__LIMIT_CLIENT", "1000:36000", "failed logins through one client: at once, then an hour"),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_CLIENT_SECRET",
+        "20:360",
+        "wrong secrets of one client from one address: at once, then an hour; ten times that from everywhere",
+    ),
 ];
 
 /// The checked settings of auth-server.
@@ -94,6 +144,8 @@ pub struct AuthConfig {
     pub previous_key_encryption_keys: Vec<SecretString>,
     /// How soon a key that another replica or the command line made is known here.
     pub key_reload: Duration,
+    /// How long a key signs; `None`: until an operator rotates.
+    pub key_rotation: Option<Duration>,
     /// Who a request without client counts as.
     pub default_client: Option<ClientId>,
     /// Origins whose pages may call `/token`.
@@ -104,10 +156,18 @@ pub struct AuthConfig {
     pub user_scopes: ScopeSet,
     /// Life of an access token.
     pub access_token_ttl: Duration,
+    /// Lives of refresh tokens.
+    pub refresh: RefreshSettings,
+    /// How often partitions are made and dropped.
+    pub housekeeping: Duration,
     /// How long others may keep the public keys.
     pub jwks_max_age: Duration,
     /// Cost, queue and policy of passwords.
     pub passwords: passwords::Settings,
+    /// How often somebody may fail.
+    pub limits: crate::limits::Settings,
+    /// Whose word about the client's address counts.
+    pub trusted_proxies: TrustedProxies,
     /// What an operator should hear once at the start.
     pub notices: Vec<String>,
 }
@@ -136,12 +196,17 @@ impl AuthConfig {
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
             previous_key_encryption_keys: read_previous_keys(settings)?,
             key_reload: seconds(settings, "MYAPI_AUTH__KEY_RELOAD", 1, 3600)?,
+            key_rotation: read_key_rotation(settings)?,
             default_client: settings.find("MYAPI_AUTH__DEFAULT_CLIENT")?,
             has_docs: settings.get("MYAPI_AUTH__DOCS")?,
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
+            refresh: read_refresh(settings)?,
+            housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
-            passwords: read_passwords(settings, common.environment)?,
+            passwords: read_passwords(settings, common.environment, context_words(&issuer, &audience))?,
+            limits: limits::read(settings)?,
+            trusted_proxies: settings.find("MYAPI_AUTH__TRUSTED_PROXIES")?.unwrap_or_default(),
             notices: settings.notices().to_vec(),
             common,
             issuer,
@@ -156,6 +221,13 @@ impl AuthConfig {
     /// [`KekRingError`] naming the variable.
     pub fn key_ring(&self) -> Result<KekRing, KekRingError> {
         KekRing::from_settings(self.key_encryption_key.as_ref(), &self.previous_key_encryption_keys)
+    }
+
+    /// When signing keys change. A key is published until every copy of the JWK Set is renewed, and every replica of
+    /// this server has read it.
+    #[must_use]
+    pub fn key_schedule(&self) -> keys::Schedule {
+        keys::Schedule { signs_for: self.key_rotation, published_for: self.jwks_max_age.max(self.key_reload * 2) }
     }
 
     /// True in the environment in which weak settings are allowed with a warning.
@@ -225,7 +297,41 @@ fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigEr
     Ok(all.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).map(SecretString::from).collect())
 }
 
-fn read_passwords(settings: &Settings, environment: Environment) -> Result<passwords::Settings, ConfigError> {
+fn read_key_rotation(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
+    const NAME: &str = "MYAPI_AUTH__KEY_ROTATION";
+    let signs_for = seconds(settings, NAME, 0, 366 * 86_400)?;
+    match signs_for.as_secs() {
+        0 => Ok(None),
+        3600.. => Ok(Some(signs_for)),
+        _ => Err(settings.refuse(NAME, "is less than an hour: a key is published for a while before it signs")),
+    }
+}
+
+fn read_refresh(settings: &Settings) -> Result<RefreshSettings, ConfigError> {
+    const YEAR: u64 = 366 * 86_400;
+    let refresh = RefreshSettings {
+        idle: seconds(settings, "MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", 3, YEAR)?,
+        absolute: seconds(settings, "MYAPI_AUTH__REFRESH_TOKEN_TTL", 3, YEAR)?,
+        retry_window: seconds(settings, "MYAPI_AUTH__REFRESH_RETRY_WINDOW", 0, 60)?,
+    };
+    if refresh.idle > refresh.absolute {
+        let reason = "is more than MYAPI_AUTH__REFRESH_TOKEN_TTL: an unused token cannot outlive its login";
+        return Err(settings.refuse("MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", reason));
+    }
+    Ok(refresh)
+}
+
+/// The hosts of this deployment, which its users would think of when they choose a password.
+fn context_words(issuer: &Issuer, audience: &str) -> Vec<String> {
+    let urls = [Some(issuer.url().clone()), Url::parse(audience).ok()];
+    urls.into_iter().flatten().filter_map(|url| url.host_str().map(str::to_owned)).collect()
+}
+
+fn read_passwords(
+    settings: &Settings,
+    environment: Environment,
+    context_words: Vec<String>,
+) -> Result<passwords::Settings, ConfigError> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let lanes = match settings.find::<usize>("MYAPI_AUTH__PASSWORD_LANES")? {
         Some(_) => bounded(settings, "MYAPI_AUTH__PASSWORD_LANES", 1, 1024)?,
@@ -239,6 +345,7 @@ fn read_passwords(settings: &Settings, environment: Environment) -> Result<passw
         queue: bounded(settings, "MYAPI_AUTH__PASSWORD_QUEUE", 1, 65_536)?,
         minimum_length: bounded(settings, "MYAPI_AUTH__PASSWORD_MINIMUM_LENGTH", 8, 64)?,
         warn_only: environment == Environment::Dev,
+        context_words,
         keep_bcrypt: settings.get("MYAPI_AUTH__KEEP_BCRYPT")?,
         ..passwords::Settings::default()
     };

@@ -39,8 +39,19 @@ pub enum KeysError {
     #[error("there is no signing key {0}")]
     NotFound(String),
     /// A retired key never signs again.
-    #[error("signing key {0} is retired and cannot sign again")]
+    #[error("signing key {0} is retired or revoked and cannot sign again")]
     Retired(String),
+    /// Only a key that has never signed can be taken back.
+    #[error(
+        "signing key {kid} is {state}: only a next key can be taken back. `key rotate` lets another one sign; \
+         `key revoke` ends everything that it signed"
+    )]
+    InUse {
+        /// The key.
+        kid: String,
+        /// Its state.
+        state: &'static str,
+    },
     /// Kids are unique.
     #[error("there is already a signing key {0}")]
     KidTaken(String),

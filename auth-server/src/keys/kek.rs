@@ -189,10 +189,15 @@ impl KekRing {
         &self.current
     }
 
+    /// All keys, the one that seals first.
+    pub fn iter(&self) -> impl Iterator<Item = &KeyEncryptionKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
     /// The key that a row names, if it is known here.
     #[must_use]
     pub fn find(&self, kek_id: &str) -> Option<&KeyEncryptionKey> {
-        std::iter::once(&self.current).chain(&self.previous).find(|kek| kek.id() == kek_id)
+        self.iter().find(|kek| kek.id() == kek_id)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use shared::db::{DbError, Pool};
+use shared::db::{Conn, DbError, Pool};
 use shared::token::keys::{Algorithm, VerifyingKey};
 
 use super::error::KeysError;
@@ -41,6 +41,9 @@ pub struct ListedKey {
     pub activated_at: Option<DateTime<Utc>>,
     /// When it ceased to sign.
     pub retired_at: Option<DateTime<Utc>>,
+    /// When everything under it died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<DateTime<Utc>>,
     /// Which key encryption key sealed it.
     pub kek_id: String,
 }
@@ -126,18 +129,30 @@ async fn add(
     condition: Condition,
     now: DateTime<Utc>,
 ) -> Result<Option<Changed>, KeysError> {
-    let public = key.public(options.kid.as_ref())?;
-    let sealed = seal(keks, public.kid(), key.algorithm(), &key.to_pkcs8()?)
-        .map_err(|error| KeysError::Internal(error.to_string()))?;
-    Signer::new(key, public.kid())?.self_check(&public)?;
-
     let mut tx = pool.begin().await?;
     store::lock(&mut tx).await?;
     if condition == Condition::NoKeyYet && !store::list(&mut tx).await?.is_empty() {
         return Ok(None);
     }
     let retired_kid = if options.activate { store::retire_active(&mut tx, now).await? } else { None };
-    let signs = options.activate || store::find_active(&mut tx).await?.is_none();
+    let row = add_in(&mut tx, keks, key, options, now).await?;
+    tx.commit().await?;
+    Ok(Some(Changed { key: row.into(), retired_kid }))
+}
+
+/// Adds a key, under the lock: it signs where none does, else it is next.
+pub(super) async fn add_in(
+    tx: &mut Conn,
+    keks: &KekRing,
+    key: PrivateKey,
+    options: &NewKey,
+    now: DateTime<Utc>,
+) -> Result<StoredKey, KeysError> {
+    let public = key.public(options.kid.as_ref())?;
+    let sealed = seal(keks, public.kid(), key.algorithm(), &key.to_pkcs8()?)
+        .map_err(|error| KeysError::Internal(error.to_string()))?;
+    Signer::new(key, public.kid())?.self_check(&public)?;
+    let signs = store::find_active(tx).await?.is_none();
     let row = StoredKey {
         public,
         state: if signs { KeyState::Active } else { KeyState::Next },
@@ -145,13 +160,13 @@ async fn add(
         created_at: now,
         activated_at: signs.then_some(now),
         retired_at: None,
+        revoked_at: None,
     };
-    store::insert(&mut tx, &row).await.map_err(|error| match error.constraint() {
+    store::insert(tx, &row).await.map_err(|error| match error.constraint() {
         Some("signing_keys_pkey") => KeysError::KidTaken(row.public.kid().to_owned()),
         _ => error.into(),
     })?;
-    tx.commit().await?;
-    Ok(Some(Changed { key: row.into(), retired_kid }))
+    Ok(row)
 }
 
 /// All keys: active, next, retired, each in the order of their making.
@@ -186,7 +201,8 @@ pub async fn export_public(pool: &Pool, kid: Option<&str>) -> Result<VerifyingKe
 /// [`KeysError::Db`]
 pub async fn export_jwks(pool: &Pool) -> Result<JwksDocument, KeysError> {
     let rows = rows(pool).await?;
-    JwksDocument::new(rows.iter().map(|row| &row.public)).map_err(|error| KeysError::Internal(error.to_string()))
+    JwksDocument::new(rows.iter().filter(|row| row.state.is_published()).map(|row| &row.public))
+        .map_err(|error| KeysError::Internal(error.to_string()))
 }
 
 async fn rows(pool: &Pool) -> Result<Vec<StoredKey>, KeysError> {
@@ -202,16 +218,22 @@ async fn rows(pool: &Pool) -> Result<Vec<StoredKey>, KeysError> {
 pub async fn activate(pool: &Pool, keks: &KekRing, kid: &str, now: DateTime<Utc>) -> Result<Changed, KeysError> {
     let mut tx = pool.begin().await?;
     store::lock(&mut tx).await?;
-    let mut row = store::find(&mut tx, kid).await?.ok_or_else(|| KeysError::NotFound(kid.to_owned()))?;
+    let row = store::find(&mut tx, kid).await?.ok_or_else(|| KeysError::NotFound(kid.to_owned()))?;
     match row.state {
         KeyState::Active => return Ok(Changed { key: row.into(), retired_kid: None }),
-        KeyState::Retired => return Err(KeysError::Retired(kid.to_owned())),
+        KeyState::Retired | KeyState::Revoked => return Err(KeysError::Retired(kid.to_owned())),
         KeyState::Next => {}
     }
     service::open(keks, &row)?;
-    let retired_kid = store::retire_active(&mut tx, now).await?;
-    store::update_to_active(&mut tx, kid, now).await?;
+    let changed = activate_in(&mut tx, row, now).await?;
     tx.commit().await?;
+    Ok(changed)
+}
+
+/// Lets a next key sign, under the lock; whoever calls has opened it.
+pub(super) async fn activate_in(tx: &mut Conn, mut row: StoredKey, now: DateTime<Utc>) -> Result<Changed, KeysError> {
+    let retired_kid = store::retire_active(tx, now).await?;
+    store::update_to_active(tx, row.public.kid(), now).await?;
     (row.state, row.activated_at) = (KeyState::Active, Some(now));
     Ok(Changed { key: row.into(), retired_kid })
 }
@@ -236,7 +258,9 @@ pub async fn reencrypt(pool: &Pool, keks: &KekRing) -> Result<Reencrypted, KeysE
                 store::update_sealed(&mut tx, &kid, &sealed).await?;
                 done.moved.push(kid);
             }
-            Err(KeysError::CannotOpen { .. }) if row.state == KeyState::Retired => done.unopened.push(kid),
+            Err(KeysError::CannotOpen { .. }) if matches!(row.state, KeyState::Retired | KeyState::Revoked) => {
+                done.unopened.push(kid)
+            }
             Err(error) => return Err(error),
         }
     }
@@ -253,6 +277,7 @@ impl From<StoredKey> for ListedKey {
             created_at: row.created_at,
             activated_at: row.activated_at,
             retired_at: row.retired_at,
+            revoked_at: row.revoked_at,
             kek_id: row.sealed.kek_id,
         }
     }

@@ -7,9 +7,11 @@
 //! 4. `seal`: the PKCS#8 DER is encrypted with AES-256-GCM, bound to table, kid and algorithm.
 //! 5. `manage`: the first key is active at once; a further one is next, published before it signs; one signs at a time;
 //!    a retired one stays published while tokens under it live.
-//! 6. `service`: a server opens them at its start, or does not start (nothing is made silently), signs access tokens
+//! 6. `rotate`: a next key signs when it was published long enough and every live resource server holds it; a retired
+//!    one goes when its last token is dead; a revoked one ends everything that it signed.
+//! 7. `service`: a server opens them at its start, or does not start (nothing is made silently), signs access tokens
 //!    (RFC 9068 section 2.1) with the active one, and re-reads the table, so that every replica follows.
-//! 7. `jwks`: all public halves are one document (RFC 7517 section 5).
+//! 8. `jwks`: all public halves are one document (RFC 7517 section 5).
 
 mod error;
 mod jwks;
@@ -19,6 +21,7 @@ mod material;
 mod model;
 mod pem;
 mod private_file;
+mod rotate;
 mod seal;
 mod service;
 mod signer;
@@ -35,6 +38,10 @@ pub use material::MaterialError;
 pub use model::{KeyId, KeyState};
 pub use pem::PemError;
 pub use private_file::{ImportError, read_private_file};
+pub use rotate::{
+    Gate, Laggard, ReportedServer, RevokedKey, Rotation, Schedule, Status, Waiting, keep_schedule, retire, revoke,
+    rotate, status,
+};
 pub use seal::SealError;
 pub use service::SigningKeys;
 pub use signer::SignError;

@@ -21,9 +21,20 @@ pub enum KeyState {
     Active,
     /// Signs no more, still verifies.
     Retired,
+    /// Everything that it signed is dead.
+    Revoked,
 }
 
 impl KeyState {
+    /// Whether its public half stands in the JWK Set.
+    #[must_use]
+    pub const fn is_published(self) -> bool {
+        match self {
+            Self::Next | Self::Active | Self::Retired => true,
+            Self::Revoked => false,
+        }
+    }
+
     /// The name in rows.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +42,7 @@ impl KeyState {
             Self::Next => "next",
             Self::Active => "active",
             Self::Retired => "retired",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -39,7 +51,7 @@ impl FromStr for KeyState {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Next, Self::Active, Self::Retired]
+        [Self::Next, Self::Active, Self::Retired, Self::Revoked]
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| format!("state `{text}` is unknown"))
@@ -61,6 +73,8 @@ pub struct StoredKey {
     pub activated_at: Option<DateTime<Utc>>,
     /// When it ceased to sign.
     pub retired_at: Option<DateTime<Utc>>,
+    /// When everything under it died.
+    pub revoked_at: Option<DateTime<Utc>>,
 }
 
 /// The `kid` that an operator chose for a key: 1 to 128 characters that need no escape anywhere.

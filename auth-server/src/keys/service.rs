@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
+use shared::clock::Clock;
 use shared::db::Pool;
-use shared::token::keys::Algorithm;
+use shared::token::keys::{Algorithm, KeySet};
 use tokio::task::JoinHandle;
 
 use super::error::KeysError;
@@ -14,8 +15,12 @@ use super::jwks::JwksDocument;
 use super::kek::KekRing;
 use super::material::PrivateKey;
 use super::model::{KeyState, StoredKey};
+use super::rotate::{self, Gate, Rotation, Schedule, Waiting};
 use super::signer::Signer;
 use super::{seal, store};
+
+/// Between two steps of the schedule.
+const BETWEEN_STEPS: Duration = Duration::from_secs(60);
 
 /// The signing keys of a running server. Cheap to clone; all clones see an exchange at once.
 #[derive(Clone)]
@@ -23,6 +28,7 @@ pub struct SigningKeys {
     pool: Pool,
     keks: KekRing,
     ring: Arc<ArcSwap<Ring>>,
+    verifying: Arc<ArcSwap<KeySet>>,
 }
 
 /// One consistent reading of the table.
@@ -31,6 +37,7 @@ struct Ring {
     active_kid: String,
     algorithms: Vec<Algorithm>,
     jwks: Arc<JwksDocument>,
+    verifying: KeySet,
 }
 
 impl SigningKeys {
@@ -41,7 +48,8 @@ impl SigningKeys {
     /// key that signs or is to sign, and [`KeysError::Db`]: the server must not start.
     pub async fn load(pool: Pool, keks: KekRing) -> Result<Self, KeysError> {
         let ring = Ring::read(&pool, &keks).await?;
-        Ok(Self { pool, keks, ring: Arc::new(ArcSwap::from_pointee(ring)) })
+        let verifying = Arc::new(ArcSwap::from_pointee(ring.verifying.clone()));
+        Ok(Self { pool, keks, ring: Arc::new(ArcSwap::from_pointee(ring)), verifying })
     }
 
     /// Signs an access token's claims with the active key: the compact JWS, `typ` at+jwt.
@@ -52,6 +60,33 @@ impl SigningKeys {
     /// [`KeysError::Sign`], a defect.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeysError> {
         Ok(self.ring.load().signer.sign(claims)?)
+    }
+
+    /// Signs the revocation feed with the active key (`typ` revocations+jwt).
+    ///
+    /// # Errors
+    /// [`KeysError::Sign`], a defect.
+    pub fn sign_feed(&self, payload: &impl Serialize) -> Result<String, KeysError> {
+        Ok(self.ring.load().signer.sign_feed(payload)?)
+    }
+
+    /// Does what is due, every minute: the scheduled rotation, which never forces, and the end of dead keys. Ends when
+    /// its handle is aborted.
+    #[must_use]
+    pub fn spawn_schedule(&self, schedule: Schedule, clock: Clock) -> JoinHandle<()> {
+        let keys = self.clone();
+        tokio::spawn(async move {
+            loop {
+                match rotate::keep_schedule(&keys.pool, &keys.keks, schedule, clock.now()).await {
+                    Ok(rotation) => report(&rotation, schedule),
+                    Err(KeysError::Db(error)) if error.is_unavailable() => {
+                        tracing::info!(%error, "signing keys are looked after later");
+                    }
+                    Err(error) => tracing::error!(%error, "signing keys cannot be looked after"),
+                }
+                tokio::time::sleep(BETWEEN_STEPS).await;
+            }
+        })
     }
 
     /// The published keys: active, next, retired, each in the order of their making.
@@ -66,6 +101,12 @@ impl SigningKeys {
         self.ring.load().algorithms.clone()
     }
 
+    /// The published keys, for whoever checks tokens of our own; exchanged with them.
+    #[must_use]
+    pub fn verifying(&self) -> Arc<ArcSwap<KeySet>> {
+        Arc::clone(&self.verifying)
+    }
+
     /// The kid that new tokens name.
     #[must_use]
     pub fn active_kid(&self) -> String {
@@ -78,6 +119,8 @@ impl SigningKeys {
     /// As [`SigningKeys::load`]; the keys in use stay.
     pub async fn reload(&self) -> Result<(), KeysError> {
         let ring = Ring::read(&self.pool, &self.keks).await?;
+        // First what verifies, then what signs: a token of a new key is never unknown here.
+        self.verifying.store(Arc::new(ring.verifying.clone()));
         let before = self.ring.swap(Arc::new(ring));
         let after = self.active_kid();
         if before.active_kid != after {
@@ -105,12 +148,34 @@ impl SigningKeys {
     }
 }
 
+fn report(rotation: &Rotation, schedule: Schedule) {
+    for kid in &rotation.gone {
+        tracing::info!(key.kid = kid, "a signing key is gone: the last token under it is dead");
+    }
+    if let Some(changed) = &rotation.changed {
+        let (kid, state) = (&changed.key.kid, changed.key.state.as_str());
+        tracing::info!(key.kid = kid, key.state = state, key.retired_kid = changed.retired_kid, "signing keys changed");
+    }
+    if let (Some(Waiting { kid, gate: Gate::Waiting { laggards } }), Some(_)) = (&rotation.next, schedule.signs_for) {
+        for laggard in laggards {
+            tracing::error!(
+                key.kid = kid,
+                resource_server.instance = %laggard.report.instance,
+                resource_server.user = laggard.report.reported_by,
+                since = %laggard.since,
+                "the next signing key waits for a resource server that does not hold it"
+            );
+        }
+    }
+}
+
 impl Ring {
     async fn read(pool: &Pool, keks: &KekRing) -> Result<Self, KeysError> {
         let rows = {
             let mut conn = pool.acquire().await?;
             store::list(&mut conn).await?
         };
+        let rows: Vec<StoredKey> = rows.into_iter().filter(|row| row.state.is_published()).collect();
         if rows.is_empty() {
             return Err(KeysError::NoKey);
         }
@@ -120,7 +185,7 @@ impl Ring {
             match row.state {
                 KeyState::Active => active = Some((row.public.kid(), open(keks, row)?)),
                 KeyState::Next => drop(open(keks, row)?),
-                KeyState::Retired => {}
+                KeyState::Retired | KeyState::Revoked => {}
             }
         }
         let (kid, key) = active.ok_or(KeysError::NoActiveKey)?;
@@ -132,7 +197,15 @@ impl Ring {
         }
         let jwks = JwksDocument::new(rows.iter().map(|row| &row.public))
             .map_err(|error| KeysError::Internal(error.to_string()))?;
-        Ok(Self { signer: Signer::new(key, kid)?, active_kid: kid.to_owned(), algorithms, jwks: Arc::new(jwks) })
+        let verifying = KeySet::new(rows.iter().map(|row| row.public.clone()))
+            .map_err(|error| KeysError::Internal(error.to_string()))?;
+        Ok(Self {
+            signer: Signer::new(key, kid)?,
+            active_kid: kid.to_owned(),
+            algorithms,
+            jwks: Arc::new(jwks),
+            verifying,
+        })
     }
 }
 

@@ -32,12 +32,17 @@ pub enum SignError {
     SelfCheck(&'static str),
 }
 
+/// The `typ` of the revocation feed.
+const FEED_TYPE: &str = "revocations+jwt";
+
 /// Signs claims under one key.
 #[derive(Debug)]
 pub struct Signer {
     key: PrivateKey,
     /// `BASE64URL(header) "."`: the same for each token.
     prefix: String,
+    /// The same for the revocation feed.
+    feed_prefix: String,
 }
 
 #[derive(Serialize)]
@@ -53,10 +58,19 @@ impl Signer {
     /// # Errors
     /// [`SignError::Json`], which no kid causes.
     pub fn new(key: PrivateKey, kid: &str) -> Result<Self, SignError> {
-        let header = serde_json::to_vec(&Header { typ: TYPE, alg: key.algorithm(), kid })?;
-        let mut prefix = URL_SAFE_NO_PAD.encode(header);
-        prefix.push('.');
-        Ok(Self { key, prefix })
+        let prefix = |typ| -> Result<String, SignError> {
+            let header = serde_json::to_vec(&Header { typ, alg: key.algorithm(), kid })?;
+            Ok(URL_SAFE_NO_PAD.encode(header) + ".")
+        };
+        Ok(Self { prefix: prefix(TYPE)?, feed_prefix: prefix(FEED_TYPE)?, key })
+    }
+
+    /// The same over the payload of the revocation feed.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn sign_feed(&self, payload: &impl Serialize) -> Result<String, SignError> {
+        self.sign_behind(&self.feed_prefix, payload)
     }
 
     /// A JWS in compact form (RFC 7515 section 3.1) over `claims`.
@@ -64,7 +78,11 @@ impl Signer {
     /// # Errors
     /// [`SignError::Json`] or [`SignError::Key`], neither of which the caller's user can cause.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, SignError> {
-        let mut token = self.prefix.clone();
+        self.sign_behind(&self.prefix, claims)
+    }
+
+    fn sign_behind(&self, prefix: &str, claims: &impl Serialize) -> Result<String, SignError> {
+        let mut token = prefix.to_owned();
         URL_SAFE_NO_PAD.encode_string(serde_json::to_vec(claims)?, &mut token);
         let signature = self.key.sign(token.as_bytes())?;
         token.push('.');

@@ -25,15 +25,17 @@ struct Row {
     created_at: DateTime<Utc>,
     activated_at: Option<DateTime<Utc>>,
     retired_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
 }
 
-/// All keys: the active one, then the next ones, then the retired ones, each in the order of their making.
+/// All keys: the active one, the next, the retired and the revoked ones, each in the order of their making.
 pub async fn list(conn: &mut Conn) -> Result<Vec<StoredKey>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "select kid, alg, state, public_jwk, private_key, private_key_nonce, kek_id, created_at, activated_at, retired_at
+        "select kid, alg, state, public_jwk, private_key, private_key_nonce, kek_id, created_at, activated_at, retired_at,
+                revoked_at
          from myapi.signing_keys
-         order by case state when 'active' then 0 when 'next' then 1 else 2 end, created_at, kid",
+         order by case state when 'active' then 0 when 'next' then 1 when 'retired' then 2 else 3 end, created_at, kid",
     )
     .fetch_all(conn)
     .await?;
@@ -44,7 +46,8 @@ pub async fn list(conn: &mut Conn) -> Result<Vec<StoredKey>, DbError> {
 pub async fn find(conn: &mut Conn, kid: &str) -> Result<Option<StoredKey>, DbError> {
     let row = sqlx::query_as!(
         Row,
-        "select kid, alg, state, public_jwk, private_key, private_key_nonce, kek_id, created_at, activated_at, retired_at
+        "select kid, alg, state, public_jwk, private_key, private_key_nonce, kek_id, created_at, activated_at, retired_at,
+                revoked_at
          from myapi.signing_keys
          where kid = $1",
         kid,
@@ -105,6 +108,37 @@ pub async fn update_to_active(conn: &mut Conn, kid: &str, now: DateTime<Utc>) ->
     Ok(())
 }
 
+/// Ends a key in any state but its own.
+pub async fn revoke(conn: &mut Conn, kid: &str, now: DateTime<Utc>) -> Result<(), DbError> {
+    sqlx::query!(
+        "update myapi.signing_keys set state = 'revoked', revoked_at = $2 where kid = $1 and state <> 'revoked'",
+        kid,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes a key that has never signed.
+pub async fn delete(conn: &mut Conn, kid: &str) -> Result<(), DbError> {
+    sqlx::query!("delete from myapi.signing_keys where kid = $1 and state = 'next'", kid).execute(conn).await?;
+    Ok(())
+}
+
+/// Removes the keys that ceased to count before `before`; returns their kids.
+pub async fn delete_gone(conn: &mut Conn, before: DateTime<Utc>) -> Result<Vec<String>, DbError> {
+    let gone = sqlx::query_scalar!(
+        "delete from myapi.signing_keys
+         where (state = 'retired' and retired_at <= $1) or (state = 'revoked' and revoked_at <= $1)
+         returning kid",
+        before,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(gone)
+}
+
 /// Exchanges the encrypted private half of a key.
 pub async fn update_sealed(conn: &mut Conn, kid: &str, sealed: &Sealed) -> Result<(), DbError> {
     sqlx::query!(
@@ -140,6 +174,7 @@ impl TryFrom<Row> for StoredKey {
             created_at: row.created_at,
             activated_at: row.activated_at,
             retired_at: row.retired_at,
+            revoked_at: row.revoked_at,
         })
     }
 }

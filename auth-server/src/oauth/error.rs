@@ -10,15 +10,18 @@ use shared::db::DbError;
 
 use crate::clients;
 use crate::keys::KeysError;
+use crate::limits::Throttled;
+use crate::logins;
 use crate::passwords::{LaneError, PlainError};
+use crate::tokens::{self, RefreshError};
 use crate::users;
 use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::documented;
+pub(super) use documented::{ClientErrors, FeedErrors, documented};
 
-/// Why a request to `/token` was refused.
+/// Why a request to `/token`, `/revoke` or `/introspect` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The body is no form that we read.
@@ -42,9 +45,15 @@ pub enum TokenError {
     /// A `grant_type` that this server does not have.
     #[error("the grant type is not one of this server")]
     UnknownGrant,
+    /// A public client asked what a token is worth.
+    #[error("a public client may not introspect")]
+    MayNotIntrospect,
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
+    /// No number from which to read the revocation feed on.
+    #[error("since is not one whole number")]
+    Since,
     /// Outside the grammar, unknown, or more than the client may have.
     #[error("the scope is malformed or more than the client may have")]
     Scope,
@@ -60,6 +69,15 @@ pub enum TokenError {
     /// The resource owner was not authenticated.
     #[error("user: {0}")]
     User(#[from] users::AuthenticateError),
+    /// No family of refresh tokens was started.
+    #[error("refresh token: {0}")]
+    Family(#[from] tokens::StartError),
+    /// The refresh token was refused.
+    #[error("refresh token: {0}")]
+    Refresh(#[from] tokens::RefreshError),
+    /// Too many failures, of a user or of a client.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -69,6 +87,24 @@ pub enum TokenError {
     /// The database gave no answer.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+impl From<logins::AuthenticateError> for TokenError {
+    fn from(error: logins::AuthenticateError) -> Self {
+        match error {
+            logins::AuthenticateError::Throttled(throttled) => throttled.into(),
+            logins::AuthenticateError::User(error) => error.into(),
+        }
+    }
+}
+
+impl From<logins::ClientAuthenticateError> for TokenError {
+    fn from(error: logins::ClientAuthenticateError) -> Self {
+        match error {
+            logins::ClientAuthenticateError::Throttled(throttled) => throttled.into(),
+            logins::ClientAuthenticateError::Client(error) => error.into(),
+        }
+    }
 }
 
 /// How a client may authenticate (RFC 7617).
@@ -101,8 +137,35 @@ impl Answer {
         Self { retry_after: Some(seconds), ..answer }
     }
 
+    const fn throttled(seconds: u64) -> Self {
+        let text = "there were too many failed attempts, try again later";
+        let answer = Self::new(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", text);
+        Self { retry_after: Some(seconds), ..answer }
+    }
+
     const fn failed() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed")
+    }
+
+    /// A client throws a token away that is `invalid_grant`: nothing that may pass by itself is called so.
+    const fn refresh(error: &RefreshError) -> Self {
+        match error {
+            RefreshError::Malformed
+            | RefreshError::Unknown
+            | RefreshError::OtherClient
+            | RefreshError::Revoked
+            | RefreshError::FamilyEnded
+            | RefreshError::UserChanged
+            | RefreshError::ClientChanged
+            | RefreshError::Expired
+            | RefreshError::Reused { .. }
+            | RefreshError::KeyGone(_) => {
+                let text = "the refresh token is invalid, expired, revoked or another client's";
+                Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
+            }
+            RefreshError::Randomness(_) => Self::failed(),
+            RefreshError::Database(error) => Self::database(error),
+        }
     }
 
     const fn database(error: &DbError) -> Self {
@@ -145,6 +208,8 @@ impl From<&TokenError> for Answer {
             TokenError::GrantNotAllowed => {
                 Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client may not use this grant type")
             }
+            TokenError::Since => Self::invalid_request("since has to be one whole number"),
+            TokenError::MayNotIntrospect => Self::invalid_client(),
             TokenError::Scope => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",
@@ -170,6 +235,13 @@ impl From<&TokenError> for Answer {
                 LaneError::Closed | LaneError::Panicked | LaneError::Hash(_),
             )) => Self::failed(),
             TokenError::User(users::AuthenticateError::Database(error)) => Self::database(error),
+            TokenError::Family(tokens::StartError::UserChanged) => {
+                Self::new(Code::BAD_REQUEST, "invalid_grant", "the user name or the password is wrong")
+            }
+            TokenError::Family(tokens::StartError::Randomness(_)) => Self::failed(),
+            TokenError::Family(tokens::StartError::Database(error)) => Self::database(error),
+            TokenError::Refresh(error) => Self::refresh(error),
+            TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }
@@ -195,6 +267,8 @@ fn missing_text(parameter: &str) -> &'static str {
         "grant_type" => "grant_type is missing",
         "username" => "username is missing",
         "password" => "password is missing",
+        "refresh_token" => "refresh_token is missing",
+        "token" => "token is missing",
         _ => "a parameter is missing",
     }
 }
@@ -204,6 +278,9 @@ impl IntoResponse for TokenError {
         let answer = Answer::from(&self);
         if answer.status.is_server_error() {
             tracing::error!(error = answer.error, reason = %self, "token request failed");
+        } else if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            // That it begins is a warning of its own, once: a flood must not flood the log.
+            tracing::debug!(error = answer.error, reason = %self, "token request refused");
         } else {
             tracing::info!(error = answer.error, reason = %self, "token request refused");
         }

@@ -60,6 +60,12 @@ struct Metadata {
     /// Where grants become tokens.
     #[schema(example = "http://127.0.0.1:8001/token")]
     token_endpoint: String,
+    /// Where tokens end before their time.
+    #[schema(example = "http://127.0.0.1:8001/revoke")]
+    revocation_endpoint: String,
+    /// Where resource servers ask what a token is worth.
+    #[schema(example = "http://127.0.0.1:8001/introspect")]
+    introspection_endpoint: String,
     /// Where the public keys are.
     #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
@@ -75,6 +81,12 @@ struct Metadata {
     /// How clients say who they are.
     #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post", "none"]))]
     token_endpoint_auth_methods_supported: [&'static str; 3],
+    /// Likewise at the revocation endpoint.
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post", "none"]))]
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    /// Likewise at the introspection endpoint, where public clients are refused.
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post"]))]
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
 }
 
 #[derive(Serialize)]
@@ -101,11 +113,15 @@ async fn show(State(state): State<AppState>) -> Result<Response, MetadataError> 
     let document = Metadata {
         issuer: issuer.as_str().to_owned(),
         token_endpoint: issuer.endpoint(routes::TOKEN),
+        revocation_endpoint: issuer.endpoint(routes::REVOKE),
+        introspection_endpoint: issuer.endpoint(routes::INTROSPECT),
         jwks_uri: issuer.endpoint(routes::JWKS),
         scopes_supported: ScopeList(rows.scopes.iter().map(str::to_owned).collect()),
         response_types_supported: [],
         grant_types_supported: rows.grants.clone(),
         token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
+        revocation_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
     };
     let cache = HeaderValue::from_static("public, max-age=60");
     Ok(([(CACHE_CONTROL, cache)], Json(document)).into_response())

@@ -6,6 +6,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 
+use super::prehash::Prehash;
 use super::stored::{Argon2Hash, Stored, work_kib};
 use super::{Plain, Settings, SettingsError, Unusable};
 
@@ -55,6 +56,11 @@ pub(super) struct Hasher {
 }
 
 impl Hashed {
+    /// A string that [`Hasher::check`] reads.
+    pub(super) const fn of(stored: String) -> Self {
+        Self(stored)
+    }
+
     /// The string for the database.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -68,12 +74,21 @@ impl fmt::Debug for Hashed {
     }
 }
 
+/// The costs of new hashes.
+pub(super) fn params(settings: &Settings) -> Result<Params, SettingsError> {
+    settings.check()?;
+    Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
+        .map_err(|_| SettingsError::TooDear)
+}
+
 impl Hasher {
     pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        settings.check()?;
-        let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(OUTPUT_BYTES))
-            .map_err(|_| SettingsError::TooDear)?;
-        Ok(Self { params, keep_bcrypt: settings.keep_bcrypt })
+        Ok(Self { params: params(settings)?, keep_bcrypt: settings.keep_bcrypt })
+    }
+
+    /// For measuring costs that the settings need not allow.
+    pub(super) const fn at(params: Params) -> Self {
+        Self { params, keep_bcrypt: false }
     }
 
     /// A new Argon2id hash with a salt of its own, as a PHC string.
@@ -94,17 +109,27 @@ impl Hasher {
     }
 
     /// Checks `plain` against `stored`. Whatever `stored` is, this takes at least the time of one hash at the
-    /// current costs; a bcrypt or dearer hash takes longer (see [`Hasher::is_dearer`]).
+    /// current costs; one of another kind or dearer takes longer (see [`Hasher::is_dearer`]).
     pub(super) fn check(&self, stored: &str, plain: &Plain, memory: &mut Memory) -> Result<Check, HashError> {
         let (matches, is_behind) = match Stored::parse(stored, &self.params) {
             Ok(Stored::Argon2(hash)) => (self.check_argon2(&hash, plain, memory)?, self.is_behind(&hash)),
-            Ok(Stored::Bcrypt { text, cost }) => match self.check_bcrypt(text, cost, plain, memory)? {
-                Some(matches) => (matches, !self.keep_bcrypt),
-                None => {
+            Ok(Stored::Bcrypt { text, cost, prehash }) => {
+                if cost < QUICK_BCRYPT {
                     self.burn(plain, memory)?;
-                    return Ok(Check::Unusable(Unusable::Format));
                 }
-            },
+                match check_bcrypt(&text, &prehash, plain) {
+                    Some(matches) => (matches, !self.keep_bcrypt || prehash != Prehash::None),
+                    None => {
+                        self.burn(plain, memory)?;
+                        return Ok(Check::Unusable(Unusable::Format));
+                    }
+                }
+            }
+            Ok(Stored::Derived(hash)) => {
+                // Rounds say little about the time that they take here.
+                self.burn(plain, memory)?;
+                (hash.matches(plain.expose().as_bytes()), true)
+            }
             Err(reason) => {
                 self.burn(plain, memory)?;
                 return Ok(Check::Unusable(reason));
@@ -126,7 +151,7 @@ impl Hasher {
     pub(super) fn is_dearer(&self, stored: &str) -> bool {
         match Stored::parse(stored, &self.params) {
             Ok(Stored::Argon2(hash)) => work_kib(&hash.params) > work_kib(&self.params),
-            Ok(Stored::Bcrypt { .. }) => true,
+            Ok(Stored::Bcrypt { .. } | Stored::Derived(_)) => true,
             Err(_) => false,
         }
     }
@@ -150,32 +175,19 @@ impl Hasher {
 
     /// A hash that is cheaper than the current costs would answer sooner: spends the difference.
     fn top_up(&self, spent: &Params, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
+        self.difference(spent)?.map_or(Ok(()), |params| self.spend(&params, plain, memory))
+    }
+
+    /// The costs that are left of the current ones; `None` for less than Argon2 can spend.
+    fn difference(&self, spent: &Params) -> Result<Option<Params>, HashError> {
         let left = work_kib(&self.params).saturating_sub(work_kib(spent)) / u64::from(self.params.t_cost());
         match u32::try_from(left) {
             Ok(left) if left >= Params::MIN_M_COST => {
                 let params = Params::new(left, self.params.t_cost(), 1, Some(OUTPUT_BYTES));
-                self.spend(&params.map_err(|_| HashError::Parameters)?, plain, memory)
+                params.map(Some).map_err(|_| HashError::Parameters)
             }
-            _ => Ok(()),
+            _ => Ok(None),
         }
-    }
-
-    /// `None` when the crate cannot read the string. The old application hashed the bytes as they were typed.
-    fn check_bcrypt(
-        &self,
-        text: &str,
-        cost: u32,
-        plain: &Plain,
-        memory: &mut Memory,
-    ) -> Result<Option<bool>, HashError> {
-        if cost < QUICK_BCRYPT {
-            self.burn(plain, memory)?;
-        }
-        let typed = plain.expose().as_bytes();
-        // P04: bcrypt cuts at 72 bytes, so that a longer password would be right by its beginning alone. The hash is
-        // computed all the same, for the time it takes.
-        let is_whole = typed.len() <= BCRYPT_BYTES;
-        Ok(bcrypt::verify(typed, text).ok().map(|matches| matches && is_whole))
     }
 
     fn spend(&self, params: &Params, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
@@ -194,6 +206,15 @@ impl Hasher {
             || hash.salt.len() < SALT_BYTES
             || hash.output.len() < OUTPUT_BYTES
     }
+}
+
+/// `None` when the crate cannot read the string. Whoever made such hashes took the bytes as they were typed.
+fn check_bcrypt(text: &str, prehash: &Prehash, plain: &Plain) -> Option<bool> {
+    let key = prehash.apply(plain.expose().as_bytes());
+    // P04: bcrypt cuts at 72 bytes, so that a longer password would be right by its beginning alone. The hash is
+    // computed all the same, for the time it takes.
+    let is_whole = key.len() <= BCRYPT_BYTES;
+    bcrypt::verify(key.as_slice(), text).ok().map(|matches| matches && is_whole)
 }
 
 fn compute(

@@ -111,3 +111,19 @@ fn p14_a_hostile_hash_is_refused_without_its_memory(#[case] stored: &str) {
     assert!(matches!(hasher().check(stored, &plain("x"), &mut memory).unwrap(), Check::Unusable(_)));
     assert!(memory.capacity() <= 19_456);
 }
+
+// P03: what a cheaper hash leaves over is spent on top, to within what Argon2 can spend at all.
+#[rstest]
+#[case::least(8, 1)]
+#[case::half(9_728, 2)]
+#[case::keycloak(7_168, 5)]
+#[case::almost(19_455, 2)]
+#[case::same(19_456, 2)]
+#[case::dearer(65_536, 3)]
+fn p03_a_check_takes_the_work_of_a_burn(#[case] memory_kib: u32, #[case] iterations: u32) {
+    let spent = Params::new(memory_kib, iterations, 1, None).unwrap();
+    let difference = hasher().difference(&spent).unwrap();
+    let all = work_kib(&spent) + difference.as_ref().map_or(0, work_kib);
+    let least = work_kib(&hasher().params) - 2 * u64::from(Params::MIN_M_COST);
+    assert!(all >= least && (all <= work_kib(&hasher().params) || difference.is_none()), "{all}");
+}

@@ -1,8 +1,10 @@
 //! The password lane: the only place where passwords are hashed.
 //!
-//! 1. A request puts its work into a bounded queue; a full queue answers [`LaneError::Busy`] at once.
-//! 2. A fixed number of threads, each with its own reused memory, takes the work in order. The async threads and
-//!    tokio's blocking pool never hash, so that everything else stays quick while the lane is full.
+//! 1. A request puts its work into a bounded queue. In a full one the address with the most waiting work makes room;
+//!    whoever gives way or finds no room gets [`LaneError::Busy`] at once.
+//! 2. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that was
+//!    served least recently. The async threads and tokio's blocking pool never hash, so that everything else stays
+//!    quick while the lane is full.
 //! 3. Who has waited longer than the settings allow gets [`LaneError::Busy`]; work whose caller hung up is not
 //!    started.
 
@@ -16,7 +18,7 @@ use tokio::time::timeout;
 
 use super::hash::{Check, Hasher, Memory};
 use super::queue::{Place, Queue, Refused};
-use super::{HashError, Hashed, Plain, Settings, SettingsError, Unusable};
+use super::{Caller, HashError, Hashed, Plain, Settings, SettingsError, Unusable};
 
 /// An answer is never held back for longer than this, however dear a stored hash is.
 const LONGEST_FLOOR: Duration = Duration::from_secs(1);
@@ -116,14 +118,34 @@ impl Lane {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// How long a caller waits at most.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.0.max_wait
+    }
+
+    /// Whether `caller` would find a place in the queue now: asked first, a flood costs nothing but the asking.
+    ///
+    /// # Errors
+    /// [`LaneError::Busy`].
+    pub fn check_place(&self, caller: &Caller) -> Result<(), LaneError> {
+        if self.0.queue.has_place(caller.address) { Ok(()) } else { Err(self.busy()) }
+    }
+
+    /// The answer to whoever has to come back.
+    #[must_use]
+    pub fn busy(&self) -> LaneError {
+        LaneError::Busy { retry_after: Duration::from_secs(self.0.max_wait.as_secs().max(1)) }
+    }
+
     /// Checks `plain` against a stored hash and, if it is right and the stored hash is behind, hashes it anew.
     ///
     /// # Errors
     /// [`LaneError`] when there is no answer.
-    pub async fn verify(&self, stored: &str, plain: &Plain) -> Result<Verdict, LaneError> {
+    pub async fn verify(&self, caller: &Caller, stored: &str, plain: &Plain) -> Result<Verdict, LaneError> {
         let (hasher, stored, plain) = (self.0.hasher.clone(), stored.to_owned(), plain.clone());
         let (check, dearer_run) = self
-            .run(move |memory| {
+            .run(caller, move |memory| {
                 let begun = Instant::now();
                 let check = hasher.check(&stored, &plain, memory);
                 (check, hasher.is_dearer(&stored).then(|| begun.elapsed()))
@@ -140,22 +162,22 @@ impl Lane {
         })
     }
 
-    /// Hashes a new password.
+    /// Hashes a new password, for nobody on the network.
     ///
     /// # Errors
     /// [`LaneError`] when there is no answer.
     pub async fn hash(&self, plain: &Plain) -> Result<Hashed, LaneError> {
         let (hasher, plain) = (self.0.hasher.clone(), plain.clone());
-        Ok(self.run(move |memory| hasher.hash(&plain, memory)).await??)
+        Ok(self.run(&Caller::local(), move |memory| hasher.hash(&plain, memory)).await??)
     }
 
     /// The work of [`Lane::verify`] for a name that nobody has, so that the time does not tell.
     ///
     /// # Errors
     /// [`LaneError`] when there is no answer.
-    pub async fn burn(&self, plain: &Plain) -> Result<(), LaneError> {
+    pub async fn burn(&self, caller: &Caller, plain: &Plain) -> Result<(), LaneError> {
         let (hasher, plain) = (self.0.hasher.clone(), plain.clone());
-        Ok(self.run(move |memory| hasher.burn(&plain, memory)).await??)
+        Ok(self.run(caller, move |memory| hasher.burn(&plain, memory)).await??)
     }
 
     /// No refusal should be given sooner than this after the request for it: the longest that a hash dearer than
@@ -179,7 +201,7 @@ impl Lane {
     }
 
     /// Runs `work` on one of the threads.
-    async fn run<T, F>(&self, work: F) -> Result<T, LaneError>
+    async fn run<T, F>(&self, caller: &Caller, work: F) -> Result<T, LaneError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Memory) -> T + Send + 'static,
@@ -188,21 +210,25 @@ impl Lane {
         let place: Place = self
             .0
             .queue
-            .push(Box::new(move |memory| drop(reply.send(work(memory)))))
+            .push(caller.address, Box::new(move |memory| drop(reply.send(work(memory)))))
             .map_err(|refused| self.refusal(refused))?;
-        let done = match timeout(self.0.max_wait, &mut answer).await {
+        let done = match timeout(caller.remaining(self.0.max_wait), &mut answer).await {
             Ok(done) => done,
             Err(_) if place.abandon() => return Err(self.refusal(Refused::Full)),
             // A thread has begun: its answer is a hash away.
             Err(_) => answer.await,
         };
-        done.map_err(|_| if self.0.queue.is_closed() { LaneError::Closed } else { LaneError::Panicked })
+        done.map_err(|_| match () {
+            () if place.was_evicted() => self.busy(),
+            () if self.0.queue.is_closed() => LaneError::Closed,
+            () => LaneError::Panicked,
+        })
     }
 
     fn refusal(&self, refused: Refused) -> LaneError {
         match refused {
             Refused::Closed => LaneError::Closed,
-            Refused::Full => LaneError::Busy { retry_after: Duration::from_secs(self.0.max_wait.as_secs().max(1)) },
+            Refused::Full => self.busy(),
         }
     }
 }

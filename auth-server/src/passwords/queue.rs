@@ -1,18 +1,19 @@
 //! The bounded queue between requests and the lane's threads, and the threads themselves.
 //!
 //! A task belongs to its caller until a thread claims it: whoever stops waiting takes the task back, and it is never
-//! started. A thread that claimed it finishes it.
+//! started. A thread that claimed it finishes it. Who is next, and who makes room in a full queue, `line` decides.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::hash::Memory;
+use super::line::{Key, Line, Pushed};
 
 const WAITING: u8 = 0;
 const CLAIMED: u8 = 1;
 const ABANDONED: u8 = 2;
+const EVICTED: u8 = 3;
 
 /// What a thread does with its memory.
 pub(super) type Work = Box<dyn FnOnce(&mut Memory) + Send>;
@@ -38,8 +39,7 @@ pub(super) enum Refused {
 
 /// Waiting tasks, at most `capacity`.
 pub(super) struct Queue {
-    capacity: usize,
-    line: Mutex<Line>,
+    room: Mutex<Room>,
     changed: Condvar,
     running: AtomicUsize,
     peak: AtomicUsize,
@@ -47,8 +47,8 @@ pub(super) struct Queue {
     begun: AtomicUsize,
 }
 
-struct Line {
-    tasks: VecDeque<Task>,
+struct Room {
+    line: Line<Task>,
     is_closed: bool,
 }
 
@@ -57,8 +57,8 @@ impl Ticket {
         self.0.compare_exchange(WAITING, as_state, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn is_abandoned(&self) -> bool {
-        self.0.load(Ordering::Acquire) == ABANDONED
+    fn is(&self, state: u8) -> bool {
+        self.0.load(Ordering::Acquire) == state
     }
 }
 
@@ -66,6 +66,11 @@ impl Place {
     /// Takes the task back; false when a thread has it already.
     pub(super) fn abandon(&self) -> bool {
         self.0.take(ABANDONED)
+    }
+
+    /// Whether it made room for somebody else's.
+    pub(super) fn was_evicted(&self) -> bool {
+        self.0.is(EVICTED)
     }
 }
 
@@ -78,8 +83,7 @@ impl Drop for Place {
 impl Queue {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            capacity,
-            line: Mutex::new(Line { tasks: VecDeque::new(), is_closed: false }),
+            room: Mutex::new(Room { line: Line::new(capacity), is_closed: false }),
             changed: Condvar::new(),
             running: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
@@ -88,46 +92,60 @@ impl Queue {
         }
     }
 
-    /// Puts `work` at the end of the line.
-    pub(super) fn push(&self, work: Work) -> Result<Place, Refused> {
+    /// Puts `work` into the line of `key`.
+    pub(super) fn push(&self, key: Key, work: Work) -> Result<Place, Refused> {
         let ticket = Arc::new(Ticket::default());
         let place = Place(Arc::clone(&ticket));
-        let mut line = self.lock();
-        if line.is_closed {
+        let mut room = self.lock();
+        if room.is_closed {
             return Err(Refused::Closed);
         }
-        if line.tasks.len() >= self.capacity {
-            // Those who hung up must not keep out those who still wait.
-            let before = line.tasks.len();
-            line.tasks.retain(|task| !task.ticket.is_abandoned());
-            self.abandoned.fetch_add(before - line.tasks.len(), Ordering::Relaxed);
-            if line.tasks.len() >= self.capacity {
-                return Err(Refused::Full);
-            }
+        self.forget_abandoned(&mut room);
+        let pushed = room.line.push(key, Task { ticket, work });
+        drop(room);
+        match pushed {
+            Pushed::Refused => return Err(Refused::Full),
+            // Dropping it tells its caller, who then looks at the ticket.
+            Pushed::InPlaceOf(evicted) => drop(evicted.ticket.take(EVICTED)),
+            Pushed::Waits => {}
         }
-        line.tasks.push_back(Task { ticket, work });
-        drop(line);
         self.changed.notify_one();
         Ok(place)
     }
 
+    /// Whether work of `key` would be taken now. By the time it comes, that may be another.
+    pub(super) fn has_place(&self, key: Key) -> bool {
+        let mut room = self.lock();
+        self.forget_abandoned(&mut room);
+        room.line.has_place(key)
+    }
+
+    /// Those who hung up must not keep out those who still wait.
+    fn forget_abandoned(&self, room: &mut Room) {
+        if room.line.is_full() {
+            let mut gone = 0;
+            room.line.retain(|task| {
+                let is_abandoned = task.ticket.is(ABANDONED);
+                gone += usize::from(is_abandoned);
+                !is_abandoned
+            });
+            self.abandoned.fetch_add(gone, Ordering::Relaxed);
+        }
+    }
+
     /// Lets the threads end after what they are doing; what waits is dropped.
     pub(super) fn close(&self) {
-        let mut line = self.lock();
-        line.is_closed = true;
-        line.tasks.clear();
-        drop(line);
+        let mut room = self.lock();
+        room.is_closed = true;
+        room.line.clear();
+        drop(room);
         self.changed.notify_all();
     }
 
     /// The life of one thread: claims and runs tasks until the queue is closed. `after` tidies the memory up.
     pub(super) fn serve(&self, after: impl Fn(&mut Memory)) {
         let mut memory = Memory::new();
-        while let Some(task) = self.next() {
-            if !task.ticket.take(CLAIMED) {
-                self.abandoned.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
+        while let Some(task) = self.claim_next() {
             self.begun.fetch_add(1, Ordering::AcqRel);
             let running = self.running.fetch_add(1, Ordering::AcqRel) + 1;
             self.peak.fetch_max(running, Ordering::AcqRel);
@@ -146,7 +164,7 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.lock().tasks.iter().filter(|task| !task.ticket.is_abandoned()).count()
+        self.lock().line.iter().filter(|task| !task.ticket.is(ABANDONED)).count()
     }
 
     pub(super) fn running(&self) -> usize {
@@ -165,21 +183,26 @@ impl Queue {
         self.begun.load(Ordering::Acquire)
     }
 
-    fn next(&self) -> Option<Task> {
-        let mut line = self.lock();
+    fn claim_next(&self) -> Option<Task> {
+        let mut room = self.lock();
         loop {
-            if line.is_closed {
+            if room.is_closed {
                 return None;
             }
-            if let Some(task) = line.tasks.pop_front() {
-                return Some(task);
+            let claimed = room.line.pop(|task| {
+                let is_claimed = task.ticket.take(CLAIMED);
+                self.abandoned.fetch_add(usize::from(!is_claimed), Ordering::Relaxed);
+                is_claimed
+            });
+            if claimed.is_some() {
+                return claimed;
             }
-            line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner);
+            room = self.changed.wait(room).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// No code that can panic runs under this lock, so that a poisoned one is as good as a whole one.
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,8 @@ pub struct Settings {
     pub minimum_length: usize,
     /// Whether a weak password passes with a warning (`MYAPI_ENV=dev`); elsewhere each needs an explicit permission.
     pub warn_only: bool,
+    /// Names of this deployment that its users would think of, such as its hosts: a password of little else is weak.
+    pub context_words: Vec<String>,
     /// Leave bcrypt hashes as they are at login, for running beside the old application.
     pub keep_bcrypt: bool,
 }
@@ -66,12 +68,19 @@ impl Default for Settings {
             max_wait: Duration::from_secs(2),
             minimum_length: 15,
             warn_only: false,
+            context_words: Vec::new(),
             keep_bcrypt: false,
         }
     }
 }
 
 impl Settings {
+    /// What the PHC string of a hash at these costs begins with.
+    #[must_use]
+    pub fn hash_beginning(&self) -> String {
+        format!("$argon2id$v=19$m={},t={},p={}$", self.memory_kib, self.iterations, self.parallelism)
+    }
+
     /// Refuses settings that are unsafe or cannot work, before any thread starts.
     ///
     /// # Errors

@@ -3,8 +3,13 @@
 //! A row may have been written by the old application, by an import, or by somebody with the database's password. A
 //! hash that asks for gigabytes or hours is refused, not tried.
 
+use std::borrow::Cow;
+
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Params, Version};
+
+use super::derived::DerivedHash;
+use super::prehash::{self, Prehash};
 
 /// Dearest bcrypt that is checked: a second or so. The old application's default is 12.
 const DEAREST_BCRYPT: u32 = 14;
@@ -20,10 +25,10 @@ const MOST_WORK_KIB: u64 = 524_288;
 /// Why a stored hash is not checked. Someone must repair the row; the user is refused like with a wrong password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// Neither a PHC string of Argon2 nor a bcrypt string.
-    #[error("it is neither an Argon2 nor a bcrypt hash")]
+    /// Neither a PHC string of Argon2, PBKDF2 or scrypt nor a bcrypt string.
+    #[error("it is no Argon2, bcrypt, PBKDF2 or scrypt hash in a known form")]
     Format,
-    /// An Argon2 string whose costs are outside what is checked here.
+    /// Its costs are outside what is checked here.
     #[error("it asks for more memory or time than is allowed")]
     TooDear,
 }
@@ -32,8 +37,10 @@ pub enum Unusable {
 pub(super) enum Stored<'a> {
     /// PHC string of Argon2 (RFC 9106).
     Argon2(Box<Argon2Hash>),
-    /// `$2a$`, `$2b$` or `$2y$`; the string as it stands.
-    Bcrypt { text: &'a str, cost: u32 },
+    /// `$2a$`, `$2b$` or `$2y$`, and what bcrypt is fed with.
+    Bcrypt { text: Cow<'a, str>, cost: u32, prehash: Prehash },
+    /// PHC string of PBKDF2 or scrypt.
+    Derived(Box<DerivedHash>),
 }
 
 /// The parts of an Argon2 PHC string.
@@ -51,16 +58,26 @@ impl<'a> Stored<'a> {
         if text.starts_with("$argon2") {
             return Argon2Hash::parse(text, current).map(|hash| Self::Argon2(Box::new(hash)));
         }
-        let is_bcrypt = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
-        if !is_bcrypt || text.len() != BCRYPT_LENGTH {
-            return Err(Unusable::Format);
+        if text.starts_with("$pbkdf2-") || text.starts_with("$scrypt$") {
+            return DerivedHash::parse(text).map(|hash| Self::Derived(Box::new(hash)));
         }
-        let cost = text.get(4..6).and_then(|cost| cost.parse().ok()).ok_or(Unusable::Format)?;
-        match cost {
-            0..CHEAPEST_BCRYPT => Err(Unusable::Format),
-            CHEAPEST_BCRYPT..=DEAREST_BCRYPT => Ok(Self::Bcrypt { text, cost }),
-            _ => Err(Unusable::TooDear),
-        }
+        let (prehash, text) = prehash::split(text).ok_or(Unusable::Format)?;
+        let cost = bcrypt_cost(&text)?;
+        Ok(Self::Bcrypt { text, cost, prehash })
+    }
+}
+
+/// The cost of a plain bcrypt string that can be checked.
+fn bcrypt_cost(text: &str) -> Result<u32, Unusable> {
+    let is_bcrypt = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
+    if !is_bcrypt || text.len() != BCRYPT_LENGTH {
+        return Err(Unusable::Format);
+    }
+    let cost = text.get(4..6).and_then(|cost| cost.parse().ok()).ok_or(Unusable::Format)?;
+    match cost {
+        0..CHEAPEST_BCRYPT => Err(Unusable::Format),
+        CHEAPEST_BCRYPT..=DEAREST_BCRYPT => Ok(cost),
+        _ => Err(Unusable::TooDear),
     }
 }
 
@@ -120,6 +137,21 @@ mod tests {
     #[case::clear_text("correct horse battery", Some(Unusable::Format))]
     #[case::empty("", Some(Unusable::Format))]
     #[case::not_ascii("$2b$1ñ$", Some(Unusable::Format))]
+    #[case::django("bcrypt_sha256$$2b$12$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u", None)]
+    #[case::django_hours(
+        "bcrypt_sha256$$2b$31$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u",
+        Some(Unusable::TooDear)
+    )]
+    #[case::passlib("$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2", None)]
+    #[case::passlib_hours(
+        "$bcrypt-sha256$v=2,t=2b,r=31$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
+        Some(Unusable::TooDear)
+    )]
+    #[case::passlib_cut("$bcrypt-sha256$v=2,t=2b,r=12$n79VH", Some(Unusable::Format))]
+    #[case::passlib_later(
+        "$bcrypt-sha256$v=3,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
+        Some(Unusable::Format)
+    )]
     fn p14_a_bcrypt_string_is_bounded(#[case] text: &str, #[case] refused: Option<Unusable>) {
         assert_eq!(Stored::parse(text, &Params::DEFAULT).err(), refused);
     }

@@ -2,8 +2,10 @@
 //! needs rows here, not code.
 
 mod model;
+mod reports;
 mod service;
 mod store;
 
-pub use model::{NewScope, ResourceServer};
+pub use model::{Catalogue, NewScope, ResourceServer};
+pub use reports::{LISTED_FOR, Report, SILENT_AFTER, forget, reports};
 pub use service::{ResourceServerError, ResourceServers};

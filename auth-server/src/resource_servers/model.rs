@@ -1,5 +1,6 @@
 //! What a resource server is.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -36,5 +37,23 @@ impl FromStr for NewScope {
             return Err(FORM);
         }
         Ok(Self { scope: scope.to_owned(), description: description.trim().to_owned() })
+    }
+}
+
+/// The scopes that tokens for each audience may have, those of users included.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue(HashMap<String, ScopeSet>);
+
+impl Catalogue {
+    /// The scopes of an audience; `None` for an unknown one.
+    #[must_use]
+    pub fn scopes_for(&self, audience: &str) -> Option<&ScopeSet> {
+        self.0.get(audience)
+    }
+}
+
+impl FromIterator<(String, ScopeSet)> for Catalogue {
+    fn from_iter<I: IntoIterator<Item = (String, ScopeSet)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
     }
 }

@@ -4,7 +4,7 @@ use shared::clock::Clock;
 use shared::db::{DbError, Pool};
 use shared::token::scope::ScopeSet;
 
-use super::model::{NewScope, ResourceServer};
+use super::model::{Catalogue, NewScope, ResourceServer};
 use super::store;
 
 /// Why resource servers could not be changed.
@@ -110,6 +110,15 @@ impl ResourceServers {
     pub async fn scopes_for(&self, audience: &str) -> Result<Option<ScopeSet>, DbError> {
         let mut conn = self.pool.acquire().await?;
         store::find_scopes(&mut conn, audience).await
+    }
+
+    /// The scopes of every audience.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn catalogue(&self) -> Result<Catalogue, DbError> {
+        let mut conn = self.pool.acquire().await?;
+        store::list_catalogue(&mut conn).await
     }
 
     /// Every scope there is; what metadata lists.

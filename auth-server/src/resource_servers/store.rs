@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
+use uuid::Uuid;
 
-use super::model::{NewScope, ResourceServer};
+use super::model::{Catalogue, NewScope, ResourceServer};
+use super::reports::Report;
 
 pub(super) async fn insert(conn: &mut Conn, audience: &str, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
@@ -66,6 +68,18 @@ pub(super) async fn find_scopes(conn: &mut Conn, audience: &str) -> Result<Optio
     found.map(set).transpose()
 }
 
+pub(super) async fn list_catalogue(conn: &mut Conn) -> Result<Catalogue, DbError> {
+    let rows = sqlx::query!(
+        r#"select r.audience, array_remove(array_agg(s.scope), null) as "scopes!: Vec<String>"
+           from myapi.resource_servers r
+           left join myapi.scopes s on s.audience = r.audience or s.audience is null
+           group by r.audience"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.audience, set(row.scopes)?))).collect()
+}
+
 pub(super) async fn list_scopes(conn: &mut Conn) -> Result<ScopeSet, DbError> {
     set(sqlx::query_scalar!("select scope from myapi.scopes").fetch_all(conn).await?)
 }
@@ -73,4 +87,29 @@ pub(super) async fn list_scopes(conn: &mut Conn) -> Result<ScopeSet, DbError> {
 fn set(names: Vec<String>) -> Result<ScopeSet, DbError> {
     ScopeSet::from_names(names)
         .map_err(|error| DbError::Other(sqlx::Error::Decode(format!("scopes.scope: {error}").into())))
+}
+
+pub(super) async fn list_reports(conn: &mut Conn, listed_for: i64) -> Result<Vec<Report>, DbError> {
+    let reports = sqlx::query_as!(
+        Report,
+        r#"select instance, reported_by, kids, feed_seq, source, silent_for as "silent_for!", known_for as "known_for!"
+           from (
+               select instance, reported_by, kids, feed_seq, source,
+                      extract(epoch from clock_timestamp() - reported_at)::bigint as silent_for,
+                      extract(epoch from clock_timestamp() - first_reported_at)::bigint as known_for
+               from myapi.resource_server_reports
+           ) r
+           where silent_for < $1 or source = 'file'
+           order by silent_for, instance"#,
+        listed_for,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(reports)
+}
+
+pub(super) async fn delete_report(conn: &mut Conn, instance: Uuid) -> Result<bool, DbError> {
+    let done =
+        sqlx::query!("delete from myapi.resource_server_reports where instance = $1", instance).execute(conn).await?;
+    Ok(done.rows_affected() == 1)
 }

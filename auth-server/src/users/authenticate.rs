@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::service::Users;
 use super::{Email, User, store};
-use crate::passwords::{HashError, Hashed, LaneError, Plain, Verdict};
+use crate::passwords::{Caller, HashError, Hashed, LaneError, Plain, Verdict};
 
 /// No stored address is longer, whoever wrote it; what is longer is not looked up.
 const LONGEST_ADDRESS: usize = 1024;
@@ -34,7 +34,7 @@ pub enum Refusal {
     /// The password is another one.
     #[error("wrong password")]
     WrongPassword,
-    /// The password is right, but the user is disabled.
+    /// The user is disabled, whatever the password.
     #[error("disabled user")]
     Disabled,
     /// The user has no password.
@@ -45,58 +45,101 @@ pub enum Refusal {
     BrokenHash,
 }
 
+/// What stands under the name that somebody typed: perhaps nothing. Only [`Users::authenticate_candidate`] tells more.
+pub struct Candidate(Option<store::Found>);
+
+impl Candidate {
+    /// The user whose password is to be checked, for counting; the world must not see whether there is one.
+    #[must_use]
+    pub fn sub(&self) -> Option<Uuid> {
+        self.0.as_ref().map(|found| found.user.sub)
+    }
+}
+
 impl Users {
-    /// Logs a user in by address and password, both exactly as they came.
+    /// Logs a user in by address and password, both exactly as they came. Counts nothing and refuses nobody: whatever
+    /// answers strangers goes through [`crate::logins`].
+    ///
+    /// # Errors
+    /// As [`Users::authenticate_candidate`].
+    pub async fn authenticate(&self, username: &str, plain: &Plain) -> Result<User, AuthenticateError> {
+        let candidate = self.find_candidate(username).await?;
+        self.authenticate_candidate(candidate, plain, &Caller::local()).await
+    }
+
+    /// Looks a name up, exactly as it came. The log's lines of this request name the user from here on.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_candidate(&self, username: &str) -> Result<Candidate, DbError> {
+        // The connection is given back before the hashing.
+        let found = self.find_by_address(username).await?;
+        if let Some(found) = &found {
+            // The log tells whose login it was, refused or not.
+            tracing::Span::current().record("user.id", tracing::field::display(found.user.sub));
+        }
+        Ok(Candidate(found))
+    }
+
+    /// Checks the password of whoever was found.
     ///
     /// # Errors
     /// [`AuthenticateError::Refused`] alike for an unknown address, a wrong password and a disabled user, after the
     /// same work; the others when there is no answer.
-    pub async fn authenticate(&self, username: &str, plain: &Plain) -> Result<User, AuthenticateError> {
+    pub async fn authenticate_candidate(
+        &self,
+        candidate: Candidate,
+        plain: &Plain,
+        caller: &Caller,
+    ) -> Result<User, AuthenticateError> {
         let begun = Instant::now();
-        let result = self.check(username, plain).await;
+        let result = self.check(candidate, plain, caller).await;
         if matches!(result, Err(AuthenticateError::Refused(_))) {
-            // A bcrypt hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
+            // A bcrypt or imported hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
             // cost; burning as much for everybody would be a lever for floods.
             sleep_until(begun + self.lane().floor()).await;
         }
         result
     }
 
-    /// Learns how long the dearest hash of the old application takes, so that the first refusals do not tell either.
-    /// For the start of a server; costs one hash, or none.
+    /// Learns how long the dearest hash of another application takes, so that the first refusals do not tell either.
+    /// For the start of a server; costs one hash of each kind that there is, or none.
     ///
     /// # Errors
     /// [`AuthenticateError`] when there is no answer; logging in works all the same.
     pub async fn warm_up(&self) -> Result<(), AuthenticateError> {
-        let dearest = store::find_dearest_bcrypt(&mut *self.acquire().await?).await?;
-        if let Some(stored) = dearest {
-            let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
-            self.lane().verify(&stored, &nobodys).await?;
+        let kinds = store::list_kinds_of_hash(&mut *self.acquire().await?, self.current_hash()).await?;
+        if kinds.is_empty() {
+            return Ok(());
+        }
+        let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
+        for stored in kinds {
+            self.lane().verify(&Caller::local(), &stored, &nobodys).await?;
         }
         Ok(())
     }
 
-    async fn check(&self, username: &str, plain: &Plain) -> Result<User, AuthenticateError> {
+    async fn check(&self, candidate: Candidate, plain: &Plain, caller: &Caller) -> Result<User, AuthenticateError> {
         let refused = |reason| Err(AuthenticateError::Refused(reason));
-        // The connection is given back before the hashing.
-        let found = self.find_by_address(username).await?;
-        let Some(found) = found else {
-            self.lane().burn(plain).await?;
+        let Candidate(Some(found)) = candidate else {
+            self.lane().burn(caller, plain).await?;
             return refused(Refusal::UnknownUser);
         };
-        // The log tells whose login it was, refused or not.
-        tracing::Span::current().record("user.id", tracing::field::display(found.user.sub));
         let (user, Some(stored)) = (found.user, found.hashed_password) else {
-            self.lane().burn(plain).await?;
+            self.lane().burn(caller, plain).await?;
             return refused(Refusal::NoPassword);
         };
-        match self.lane().verify(&stored, plain).await? {
+        if !user.is_active() {
+            // Not even the right password may change anything: the upgrade of an old hash would take its time.
+            self.lane().burn(caller, plain).await?;
+            return refused(Refusal::Disabled);
+        }
+        match self.lane().verify(caller, &stored, plain).await? {
             Verdict::Differs => refused(Refusal::WrongPassword),
             Verdict::Unusable(reason) => {
                 tracing::error!(user.id = %user.sub, %reason, "stored password hash cannot be used: set a new password");
                 refused(Refusal::BrokenHash)
             }
-            Verdict::Matches { .. } if !user.is_active() => refused(Refusal::Disabled),
             Verdict::Matches { rehashed: None } => Ok(user),
             Verdict::Matches { rehashed: Some(new) } => {
                 self.upgrade(user.sub, &stored, &new).await;

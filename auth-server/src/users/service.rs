@@ -1,6 +1,7 @@
 //! What can be done with users.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use shared::clock::Clock;
 use shared::db::{Conn, DbError, Pool};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use super::store::{self, OpenAddress};
 use super::{Clash, Created, Email, NewUser, User, UserRef};
 use crate::passwords::{Lane, LaneError, Leniency, Plain, Policy, PolicyError, Settings, StartError};
+use crate::revocations::{self, Revoked};
 
 /// Rows per statement when addresses are adopted.
 const ADOPTED_AT_ONCE: usize = 1000;
@@ -23,6 +25,7 @@ pub struct Users {
     clock: Clock,
     lane: Lane,
     policy: Policy,
+    current_hash: Arc<str>,
     default_scopes: ScopeSet,
 }
 
@@ -52,7 +55,20 @@ impl Users {
     /// # Errors
     /// [`StartError`] when the settings are refused or there are no threads.
     pub fn start(pool: Pool, clock: Clock, passwords: &Settings, default_scopes: ScopeSet) -> Result<Self, StartError> {
-        Ok(Self { pool, clock, lane: Lane::start(passwords)?, policy: Policy::new(passwords), default_scopes })
+        let current_hash = passwords.hash_beginning().into();
+        Ok(Self {
+            pool,
+            clock,
+            lane: Lane::start(passwords)?,
+            policy: Policy::new(passwords),
+            current_hash,
+            default_scopes,
+        })
+    }
+
+    /// How hashes that are not behind the settings begin.
+    pub(super) fn current_hash(&self) -> &str {
+        &self.current_hash
     }
 
     /// The password lane, for its counts.
@@ -119,7 +135,7 @@ impl Users {
         let sub = self.get(who).await?.sub;
         let mut transaction = self.begin().await?;
         store::disable(&mut transaction, sub, self.clock.now()).await?;
-        self.finish(transaction, sub).await
+        self.finish_and_revoke(transaction, sub).await
     }
 
     /// Lets the user log in again; earlier tokens stay dead.
@@ -144,7 +160,7 @@ impl Users {
         let hashed = self.lane.hash(plain).await?;
         let mut transaction = self.begin().await?;
         store::update_password(&mut transaction, user.sub, &hashed, self.clock.now()).await?;
-        let user = self.finish(transaction, user.sub).await?;
+        let user = self.finish_and_revoke(transaction, user.sub).await?;
         Ok(Created { user, weakness })
     }
 
@@ -166,8 +182,12 @@ impl Users {
     /// [`UserError::NotFound`] when there is none.
     pub async fn delete(&self, who: &UserRef) -> Result<User, UserError> {
         let mut user = self.get(who).await?;
-        let version = store::delete(&mut *self.acquire().await?, user.sub).await?;
+        let mut transaction = self.begin().await?;
+        let version = store::delete(&mut transaction, user.sub).await?;
         user.token_version = version.ok_or(UserError::NotFound)?;
+        let dead = Revoked::User { sub: user.sub, version: user.token_version };
+        revocations::append(&mut transaction, &[dead], self.clock.now()).await?;
+        transaction.commit().await.map_err(DbError::from)?;
         Ok(user)
     }
 
@@ -180,12 +200,42 @@ impl Users {
         adopt_addresses(&mut *self.acquire().await?).await
     }
 
+    /// A user, on the caller's connection.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_in(&self, conn: &mut Conn, sub: Uuid) -> Result<Option<User>, DbError> {
+        Ok(store::find_by_sub(conn, sub).await?.map(|found| found.user))
+    }
+
+    /// The same, and until the caller's transaction ends nobody changes the row.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer.
+    pub async fn find_for_share(&self, conn: &mut Conn, sub: Uuid) -> Result<Option<User>, DbError> {
+        store::lock_for_share(conn, sub).await?;
+        self.find_in(conn, sub).await
+    }
+
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
         Ok(self.pool.acquire().await?)
     }
 
     async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
         Ok(self.pool.begin().await?)
+    }
+
+    /// Reads what was changed, tells resource servers that the versions before are dead, and commits.
+    async fn finish_and_revoke(
+        &self,
+        mut transaction: sqlx::Transaction<'static, Postgres>,
+        sub: Uuid,
+    ) -> Result<User, UserError> {
+        let user = get_by_sub(&mut transaction, sub).await?;
+        let dead = Revoked::User { sub, version: user.token_version - 1 };
+        revocations::append(&mut transaction, &[dead], self.clock.now()).await?;
+        transaction.commit().await.map_err(DbError::from)?;
+        Ok(user)
     }
 
     /// Reads what was changed, and commits.
@@ -219,7 +269,7 @@ async fn get_by_sub(conn: &mut Conn, sub: Uuid) -> Result<User, UserError> {
 }
 
 /// Under [`store::lock_addresses`]: what is free when it is looked at stays free.
-async fn adopt(conn: &mut Conn) -> Result<Vec<Clash>, DbError> {
+pub(super) async fn adopt(conn: &mut Conn) -> Result<Vec<Clash>, DbError> {
     let mut groups: BTreeMap<String, Vec<OpenAddress>> = BTreeMap::new();
     for open in store::list_open_addresses(conn).await? {
         // A text that is no address has no canonical form and stays as it is.

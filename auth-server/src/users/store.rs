@@ -68,6 +68,12 @@ pub(super) async fn find_by_sub(conn: &mut Conn, sub: Uuid) -> Result<Option<Fou
     row.map(Found::try_from).transpose()
 }
 
+/// Nobody changes the row until the transaction ends; alone, so that what is read next is read with the lock held.
+pub(super) async fn lock_for_share(conn: &mut Conn, sub: Uuid) -> Result<(), DbError> {
+    sqlx::query!(r#"select 1 as "one!" from myapi.users where sub = $1 for share"#, sub).fetch_optional(conn).await?;
+    Ok(())
+}
+
 /// By the exact address first, else by the canonical one; a single round trip either way.
 pub(super) async fn find_by_address(
     conn: &mut Conn,
@@ -108,18 +114,24 @@ pub(super) async fn list(conn: &mut Conn, after: Option<&str>, limit: i64) -> Re
     rows.into_iter().map(|row| Found::try_from(row).map(|found| found.user)).collect()
 }
 
-/// The dearest bcrypt hash that the old application left, by its cost.
-pub(super) async fn find_dearest_bcrypt(conn: &mut Conn) -> Result<Option<String>, DbError> {
-    let hash = sqlx::query_scalar!(
-        r#"select hashed_password as "hashed_password!"
+/// One hash of each kind and cost that differs from `current`, which is how hashes of the settings' own costs begin. At
+/// most 32: more kinds than applications that ever were.
+pub(super) async fn list_kinds_of_hash(conn: &mut Conn, current: &str) -> Result<Vec<String>, DbError> {
+    // Up to the cost of a bcrypt string, or without the last two parts of a PHC string, which are salt and hash.
+    let hashes = sqlx::query_scalar!(
+        r#"select min(hashed_password) as "hashed_password!"
            from myapi.users
-           where hashed_password like '$2_$1_$%'
-           order by substr(hashed_password, 5, 2) desc
-           limit 1"#,
+           where hashed_password is not null and not starts_with(hashed_password, $1)
+           group by coalesce(
+               substring(hashed_password from '^.*\$2[aby]\$[0-9][0-9]\$'),
+               substring(hashed_password from '^(.*)\$[^$]*\$[^$]*$')
+           )
+           limit 32"#,
+        current,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(hash)
+    Ok(hashes)
 }
 
 /// Waits until nobody else gives out canonical addresses; until the transaction ends.

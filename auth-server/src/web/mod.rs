@@ -1,6 +1,7 @@
-//! HTTP plumbing that knows nothing of grants: strict forms ([`form`]), client credentials ([`client_auth`]), and the
-//! look of errors ([`error`]).
+//! HTTP plumbing that knows nothing of grants: strict forms ([`form`]), client credentials ([`client_auth`]), the
+//! client's address ([`client_ip`]), and the look of errors ([`error`]).
 
 pub mod client_auth;
+pub mod client_ip;
 pub mod error;
 pub mod form;

@@ -1,9 +1,9 @@
 //! The service under test and the words to talk to it.
 
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use auth_server::app;
-use auth_server::clients::{ClientKind, ClientSecret, GrantType, NewClient};
+use auth_server::clients::{ApplicationType, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient};
 use auth_server::config::AuthConfig;
 use auth_server::keys::{self, NewKey};
 use auth_server::passwords::{Leniency, Plain};
@@ -12,6 +12,7 @@ use auth_server::state::AppState;
 use auth_server::users::{NewUser, User};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -28,7 +29,7 @@ pub const ISSUER: &str = "http://127.0.0.1:8001";
 pub const AUDIENCE: &str = "http://127.0.0.1:8000";
 pub const EMAIL: &str = "ann@example.com";
 pub const PASSWORD: &str = "correct horse battery staple";
-/// A public client with every grant that there is; the default client.
+/// A public client with every grant that such a one may have; the default client.
 pub const PUBLIC: &str = "app";
 /// A confidential client with every grant that there is.
 pub const CONFIDENTIAL: &str = "backend";
@@ -43,6 +44,9 @@ pub struct TestApp {
     /// The secret of [`CONFIDENTIAL`].
     pub secret: String,
 }
+
+/// A login without its client.
+pub const PASSWORD_GRANT: [(&str, &str); 3] = [("grant_type", "password"), ("username", EMAIL), ("password", PASSWORD)];
 
 /// What came back, read whole.
 #[derive(Debug)]
@@ -88,6 +92,20 @@ impl Answer {
         self.segment(1)
     }
 
+    /// The refresh token that came.
+    #[track_caller]
+    pub fn refresh_token(&self) -> String {
+        let token = self.json()["refresh_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no refresh token in {}", self.body))
+    }
+
+    /// The access token that came.
+    #[track_caller]
+    pub fn access_token(&self) -> String {
+        let token = self.json()["access_token"].as_str().map(str::to_owned);
+        token.unwrap_or_else(|| panic!("no access token in {}", self.body))
+    }
+
     pub fn segment(&self, at: usize) -> Value {
         let body = self.json();
         let token = body["access_token"].as_str().unwrap_or_else(|| panic!("no token in {body}"));
@@ -113,6 +131,13 @@ impl TestApp {
         let (_, secret) = state.clients.create(&client(CONFIDENTIAL, ClientKind::Confidential)).await.unwrap();
         let secret = secret.as_ref().map(ClientSecret::expose).unwrap().to_owned();
         Self { router: app::router(state.clone()), state, clock, pool, user, secret }
+    }
+
+    /// The same replica once more, for tasks of their own.
+    pub fn of(other: &Self) -> Self {
+        let Self { state, router, clock, pool, user, secret } = other;
+        let (state, router, clock, pool) = (state.clone(), router.clone(), clock.clone(), pool.clone());
+        Self { state, router, clock, pool, user: user.clone(), secret: secret.clone() }
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
@@ -148,6 +173,99 @@ impl TestApp {
             request = request.header(*name, *value);
         }
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// A form to any endpoint, with the confidential client's credentials.
+    pub async fn post(&self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.post_as(path, Some((CONFIDENTIAL, &self.secret)), parameters).await
+    }
+
+    /// A form to any endpoint, with these Basic credentials.
+    pub async fn post_as(&self, path: &str, client: Option<(&str, &str)>, parameters: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some((id, secret)) = client {
+            request = request.header(AUTHORIZATION, basic(id, secret));
+        }
+        self.send(request.body(Body::from(encode(parameters))).unwrap()).await
+    }
+
+    /// Logs the user in for the confidential client.
+    pub async fn login(&self) -> Answer {
+        let answer = self.token_basic(CONFIDENTIAL, &self.secret, &PASSWORD_GRANT).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer
+    }
+
+    /// Refreshes with the confidential client.
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        let parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        self.token_basic(CONFIDENTIAL, &self.secret, &parameters).await
+    }
+
+    /// Another replica over the same database and with the same clock.
+    pub async fn replica(&self) -> Self {
+        self.again(self.state.config.as_ref().clone()).await
+    }
+
+    /// The same, with other settings.
+    pub async fn over(other: &Self, settings: &[(&str, &str)]) -> Self {
+        other.again(config(settings)).await
+    }
+
+    /// Every row of every table, as text.
+    pub async fn dump(&self) -> String {
+        let tables = "select table_name::text from information_schema.tables where table_schema = 'myapi'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&self.pool).await.unwrap();
+        let mut dump = String::new();
+        for table in tables {
+            let rows = format!("select coalesce(string_agg(row::text, chr(10)), '') from myapi.\"{table}\" row");
+            let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_one(&self.pool).await.unwrap();
+            dump.push_str(&rows);
+        }
+        dump
+    }
+
+    async fn again(&self, config: AuthConfig) -> Self {
+        let state = AppState::start(config, self.pool.clone(), self.clock.clone()).await.unwrap();
+        Self {
+            router: app::router(state.clone()),
+            state,
+            clock: self.clock.clone(),
+            pool: self.pool.clone(),
+            user: self.user.clone(),
+            secret: self.secret.clone(),
+        }
+    }
+
+    /// Refresh tokens that a client could use next: unspent, not expired, their family alive and of the user's version.
+    pub async fn live_leaves(&self) -> i64 {
+        let sql = "select count(*)
+                   from myapi.refresh_tokens t
+                   join myapi.families f using (family_id)
+                   join myapi.users u on u.sub = f.sub
+                   where t.rotated_at is null and t.expires_at > $1 and f.revoked_at is null and f.expires_at > $1
+                     and u.disabled_at is null and u.token_version = f.user_version";
+        sqlx::query_scalar(sql).bind(self.clock.now()).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// `POST /token` over a connection from this address.
+    pub async fn token_from(&self, ip: impl Into<IpAddr>, parameters: &[(&str, &str)]) -> Answer {
+        self.token_over(ip, parameters, &[]).await
+    }
+
+    /// `POST /token` over a connection from this address, with more headers.
+    pub async fn token_over(
+        &self,
+        ip: impl Into<IpAddr>,
+        parameters: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post("/token").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.extension(ConnectInfo(SocketAddr::new(ip.into(), 4711)));
+        self.send(request.body(Body::from(encode(parameters))).unwrap()).await
     }
 
     pub async fn create_user(&self, email: &str, password: &str) -> User {
@@ -192,12 +310,22 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         client_id: id.parse().unwrap(),
         name: id.to_owned(),
         kind,
-        grants: GrantType::ALL.to_vec(),
+        grants: GrantType::ALL.into_iter().filter(|grant| may_have(kind, *grant)).collect(),
         scopes: "movies:read movies:write profile email".parse().unwrap(),
         default_scopes: "movies:read".parse().unwrap(),
         audience: AUDIENCE.to_owned(),
-        access_token_ttl: None::<Duration>,
+        serves: None,
+        application_type: ApplicationType::Web,
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        skips_consent: false,
+        lifetimes: Lifetimes::default(),
     }
+}
+
+/// Client credentials are for confidential clients alone.
+fn may_have(kind: ClientKind, grant: GrantType) -> bool {
+    kind == ClientKind::Confidential || grant != GrantType::ClientCredentials
 }
 
 async fn populate(state: &AppState) -> User {

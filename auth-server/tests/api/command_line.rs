@@ -112,6 +112,48 @@ fn settings_that_do_not_fit_are_shown_and_not_passed() {
     assert_eq!(stderr(&refused), format!("error: {expected}\n"));
 }
 
+/// Needs no database, and no settings but those of passwords.
+#[test]
+fn the_capacity_is_measured_without_a_database() {
+    let measure = ["capacity", "--seconds", "0.1", "--output", "json"];
+    let report = run(auth_server(&measure).env("MYAPI_AUTH__PASSWORD_LANES", "2"), 0);
+    let json: Value = serde_json::from_slice(&report.stdout).unwrap();
+    assert_eq!(json["lanes"], 2);
+    let sets = json["sets"].as_array().unwrap();
+    let costs: Vec<_> = sets.iter().map(|set| (set["memory_kib"].as_u64(), set["iterations"].as_u64())).collect();
+    let owasp = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+    assert_eq!(costs, owasp.map(|(memory, passes)| (Some(memory), Some(passes))));
+    for set in sets {
+        for figure in ["alone_ms", "busy_ms", "per_second", "memory_mib"] {
+            assert!(set[figure].as_f64().unwrap() > 0.0, "{figure} of {set}");
+        }
+    }
+    assert_eq!(json["recommended"]["memory_kib"], 19_456);
+    assert_eq!(json["recommended"]["settings"][3], serde_json::json!(["MYAPI_AUTH__PASSWORD_LANES", "2"]));
+    assert_eq!(stderr(&report).contains("debug build"), cfg!(debug_assertions), "{report:?}");
+}
+
+// P13: also where the target asks for less.
+#[test]
+fn p13_the_capacity_never_recommends_costs_below_asvs() {
+    let measure = ["capacity", "--seconds", "0.1", "--lanes", "1", "--target-ms", "1"];
+    let table = stdout(&run(&mut auth_server(&measure), 0));
+    assert!(table.contains("No costs that are allowed are within the target here"), "{table}");
+    let setting = |name: &str| {
+        let line = table.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches('=').to_owned()
+    };
+    let pair = (setting("MYAPI_AUTH__PASSWORD_MEMORY_KIB"), setting("MYAPI_AUTH__PASSWORD_ITERATIONS"));
+    let allowed = [("47104", "1"), ("19456", "2"), ("12288", "3")];
+    assert!(allowed.contains(&(pair.0.as_str(), pair.1.as_str())), "{pair:?}");
+    let dear = ["capacity", "--seconds", "0.1", "--lanes", "1", "--target-ms", "60", "--output", "json"];
+    let json: Value = serde_json::from_slice(&run(&mut auth_server(&dear), 0).stdout).unwrap();
+    assert!(json["recommended"]["is_allowed"].as_bool().unwrap(), "{json}");
+    for wrong in [["--seconds", "0"], ["--lanes", "0"], ["--target-ms", "0"]] {
+        run(auth_server(&["capacity"]).args(wrong), 2);
+    }
+}
+
 #[test]
 fn the_health_check_asks_over_loopback_and_tells_why_not() {
     for (answer, code, told) in [

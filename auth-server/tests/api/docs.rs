@@ -15,11 +15,20 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
     let app = TestApp::new(pool).await;
     let document = app.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    let form = app::encode(&[("grant_type", "password"), ("username", EMAIL), ("password", PASSWORD)]);
+    let form = app::encode(&[
+        ("grant_type", "password"),
+        ("username", EMAIL),
+        ("password", PASSWORD),
+        ("client_id", app::CONFIDENTIAL),
+        ("client_secret", &app.secret),
+        ("token", "anything"),
+    ]);
     for operation in operations(&document) {
         let request = Request::builder().method(operation.method.as_str()).uri(&operation.target);
         let request = match operation.path.as_str() {
-            "/token" => request.header("content-type", "application/x-www-form-urlencoded").body(form.clone().into()),
+            "/token" | "/revoke" | "/introspect" => {
+                request.header("content-type", "application/x-www-form-urlencoded").body(form.clone().into())
+            }
             _ => request.body(Body::empty()),
         };
         let answer = app.send(request.unwrap()).await;

@@ -9,18 +9,28 @@
 )]
 
 mod app;
+mod client_credentials;
 mod command_line;
 mod docs;
 mod health;
+mod housekeeping;
+mod introspect;
 mod keys;
 mod keys_import;
+mod keys_rotation;
+mod limits;
+mod limits_secrets;
+mod limits_shared;
 mod metadata;
 mod migrations;
 mod password;
 mod process;
 mod readme;
+mod refresh;
+mod revoke;
 mod token;
 mod users;
 mod users_addresses;
 mod users_cli;
+mod users_import;
 mod users_login;

@@ -19,11 +19,24 @@ async fn m01_the_document(pool: Pool) {
     insta::assert_json_snapshot!(answer.json(), @r#"
     {
       "grant_types_supported": [
-        "password"
+        "client_credentials",
+        "password",
+        "refresh_token"
+      ],
+      "introspection_endpoint": "http://127.0.0.1:8001/introspect",
+      "introspection_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post"
       ],
       "issuer": "http://127.0.0.1:8001",
       "jwks_uri": "http://127.0.0.1:8001/.well-known/jwks.json",
       "response_types_supported": [],
+      "revocation_endpoint": "http://127.0.0.1:8001/revoke",
+      "revocation_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post",
+        "none"
+      ],
       "scopes_supported": [
         "email",
         "movies:read",

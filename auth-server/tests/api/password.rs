@@ -36,7 +36,7 @@ async fn a_name_and_a_password_alone_are_the_default_clients_login(pool: Pool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn p02_every_refusal_of_a_login_is_the_same(pool: Pool) {
+async fn p02_p03_every_refusal_of_a_login_is_the_same_after_the_same_work(pool: Pool) {
     let app = TestApp::new(pool).await;
     app.create_user("off@example.com", PASSWORD).await;
     app.state.users.disable(&"off@example.com".parse().unwrap()).await.unwrap();
@@ -45,18 +45,34 @@ async fn p02_every_refusal_of_a_login_is_the_same(pool: Pool) {
         .execute(&app.pool)
         .await
         .unwrap();
+    let salted = "c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    for (email, head) in [
+        ("cheap@example.com", "$argon2id$v=19$m=64,t=1,p=1"),
+        ("dear@example.com", "$argon2id$v=19$m=65536,t=2,p=1"),
+        ("imported@example.com", "$pbkdf2-sha256$i=1000,l=32"),
+    ] {
+        crate::users::insert_old(&app.pool, email, Some(&format!("{head}${salted}"))).await;
+    }
+    let long = format!("{}@example.com", "x".repeat(8192));
     let cases = [
         (EMAIL, "a wrong password"),
         ("nobody@example.com", PASSWORD),
         ("off@example.com", PASSWORD),
+        ("off@example.com", "a wrong password"),
         ("none@example.com", PASSWORD),
         ("broken@example.com", PASSWORD),
+        ("cheap@example.com", PASSWORD),
+        ("dear@example.com", PASSWORD),
+        ("imported@example.com", PASSWORD),
         ("not an address", PASSWORD),
+        (&long, PASSWORD),
     ];
     let mut answers = Vec::new();
     for (email, password) in cases {
+        let before = app.state.users.lane().counts().begun;
         let mut answer = app.token(&login(email, password)).await;
         answer.assert_error(400, "invalid_grant");
+        assert_eq!(app.state.users.lane().counts().begun, before + 1, "{email}: one piece of work, whoever it is");
         answer.headers.remove("x-request-id").unwrap();
         answers.push((answer.status, format!("{:?}", answer.headers), answer.body));
     }

@@ -1,6 +1,7 @@
 //! What holds at `/token` for every grant (checklist 1.1). A new grant joins by one row in [`grants`].
 
-use auth_server::clients::{ClientKind, GrantType, NewClient};
+use auth_server::clients::{ClientKind, GrantType, Lifetimes, NewClient};
+use auth_server::users::UserRef;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use http::{Method, Request};
 use shared::db::Pool;
 use sqlx::AssertSqlSafe;
 
-use crate::app::{self, AUDIENCE, CONFIDENTIAL, EMAIL, ISSUER, PASSWORD, PUBLIC, TestApp, encode};
+use crate::app::{self, AUDIENCE, CONFIDENTIAL, EMAIL, ISSUER, PUBLIC, TestApp, encode};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -29,17 +30,33 @@ impl Grant {
     }
 }
 
-async fn grants(_app: &TestApp) -> Vec<Grant> {
-    vec![Grant {
+/// With what the confidential client needs.
+async fn grants(app: &TestApp) -> Vec<Grant> {
+    grants_of(app, (CONFIDENTIAL, &app.secret), "movies:read profile email").await
+}
+
+/// With what a client needs; a login that comes before is for `scope`.
+async fn grants_of(app: &TestApp, (id, secret): (&str, &str), scope: &str) -> Vec<Grant> {
+    let password = Grant {
         grant: GrantType::Password,
-        parameters: vec![
-            ("grant_type", "password".to_owned()),
-            ("username", EMAIL.to_owned()),
-            ("password", PASSWORD.to_owned()),
-        ],
+        parameters: app::PASSWORD_GRANT.map(|(name, value)| (name, value.to_owned())).to_vec(),
         texts: &["username", "password"],
         may_be_public: true,
-    }]
+    };
+    let login = app.token_basic(id, secret, &password.with(&[("scope", scope)])).await;
+    let refresh_token = Grant {
+        grant: GrantType::RefreshToken,
+        parameters: vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", login.refresh_token())],
+        texts: &["refresh_token"],
+        may_be_public: true,
+    };
+    let client_credentials = Grant {
+        grant: GrantType::ClientCredentials,
+        parameters: vec![("grant_type", "client_credentials".to_owned())],
+        texts: &[],
+        may_be_public: false,
+    };
+    vec![password, refresh_token, client_credentials]
 }
 
 async fn good(app: &TestApp, grant: &Grant, more: &[(&str, &str)]) -> app::Answer {
@@ -122,7 +139,8 @@ async fn t06_empty_is_absent_and_unknown_is_ignored(pool: Pool) {
         }
         let answer = good(&app, &grant, &[("foo", "bar"), ("scope", ""), ("resource", "")]).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        assert_eq!(answer.json()["scope"], "movies:read", "an empty scope is the default");
+        let whole = if grant.grant == GrantType::RefreshToken { "email movies:read profile" } else { "movies:read" };
+        assert_eq!(answer.json()["scope"], whole, "an empty scope is the default");
     }
 }
 
@@ -141,7 +159,7 @@ async fn t07_an_unknown_grant_type_has_its_own_error(pool: Pool) {
 async fn t08_t09_the_body_is_a_form(pool: Pool) {
     let app = TestApp::new(pool).await;
     for grant in grants(&app).await {
-        let body = encode(&grant.with(&[("client_id", PUBLIC)]));
+        let body = encode(&grant.with(&[("client_id", CONFIDENTIAL), ("client_secret", &app.secret)]));
         for fine in [FORM, "application/x-www-form-urlencoded; charset=UTF-8", "Application/X-WWW-Form-Urlencoded"] {
             let answer = app.token_raw(&body, &[("content-type", fine)]).await;
             assert_eq!(answer.status, 200, "{fine}: {}", answer.body);
@@ -213,7 +231,7 @@ async fn t14_basic_parts_are_form_decoded(pool: Pool) {
     let id = "a:b%c+d é";
     let secret = app.create_client(&app::client(id, ClientKind::Confidential)).await.unwrap();
     app.create_client(&app::client("a", ClientKind::Confidential)).await;
-    for grant in grants(&app).await {
+    for grant in grants_of(&app, (id, &secret), "movies:read").await {
         let answer = app.token_basic(id, &secret, &grant.with(&[])).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(answer.claims()["client_id"], id);
@@ -272,24 +290,30 @@ async fn t19_p01_a_grant_that_the_client_lacks_is_refused(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn t20_scope_rules(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let reader = NewClient {
-        scopes: "movies:read profile".parse().unwrap(),
-        default_scopes: "profile".parse().unwrap(),
-        ..app::client("reader", ClientKind::Confidential)
+    let both = "movies:read movies:write";
+    let who = UserRef::Sub(app.user.sub);
+    app.state.users.set_scopes(&who, Some(both.parse().unwrap())).await.unwrap();
+    let writer = NewClient {
+        scopes: both.parse().unwrap(),
+        default_scopes: "movies:read".parse().unwrap(),
+        ..app::client("writer", ClientKind::Confidential)
     };
-    let secret = app.create_client(&reader).await.unwrap();
-    for grant in grants(&app).await {
-        for refused in ["unknown", "movies:write", "movies:read unknown", "a\"b", "a\\b", "a\tb", "é", "a\u{7}"] {
-            let answer = app.token_basic("reader", &secret, &grant.with(&[("scope", refused)])).await;
+    let secret = app.create_client(&writer).await.unwrap();
+    for grant in grants_of(&app, ("writer", &secret), both).await {
+        for refused in ["unknown", "profile", "movies:read unknown", "a\"b", "a\\b", "a\tb", "é", "a\u{7}"] {
+            let answer = app.token_basic("writer", &secret, &grant.with(&[("scope", refused)])).await;
             answer.assert_error(400, "invalid_scope");
         }
-        for fine in ["profile movies:read", "  movies:read   profile ", "movies:read profile movies:read"] {
-            let answer = app.token_basic("reader", &secret, &grant.with(&[("scope", fine)])).await;
-            assert_eq!(answer.json()["scope"], "movies:read profile", "{fine:?}: {}", answer.body);
-            assert_eq!(answer.claims()["scope"], "movies:read profile");
+        for fine in
+            ["movies:write movies:read", "  movies:read   movies:write ", "movies:read movies:write movies:read"]
+        {
+            let answer = app.token_basic("writer", &secret, &grant.with(&[("scope", fine)])).await;
+            assert_eq!(answer.json()["scope"], both, "{fine:?}: {}", answer.body);
+            assert_eq!(answer.claims()["scope"], both);
         }
-        let absent = app.token_basic("reader", &secret, &grant.with(&[])).await;
-        assert_eq!(absent.json()["scope"], "profile", "absent is the client's default");
+        let absent = app.token_basic("writer", &secret, &grant.with(&[])).await;
+        let default = if grant.grant == GrantType::RefreshToken { both } else { "movies:read" };
+        assert_eq!(absent.json()["scope"], default, "absent is the client's default, or what the login was for");
     }
 }
 
@@ -300,7 +324,9 @@ async fn t22_identifiers_do_not_repeat(pool: Pool) {
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..20 {
             let claims = good(&app, &grant, &[]).await.claims();
-            for name in ["jti", "sid"] {
+            // A refresh stays in its login, and a client has none.
+            let of_login = (grant.grant == GrantType::Password).then_some("sid");
+            for name in ["jti"].into_iter().chain(of_login) {
                 let id: uuid::Uuid = claims[name].as_str().unwrap().parse().unwrap();
                 assert_eq!(id.get_version_num(), 4, "random: 122 bits");
                 assert!(seen.insert(id));
@@ -320,12 +346,17 @@ async fn t23_the_access_token_is_what_rfc_9068_says(pool: Pool) {
         assert_eq!(header, serde_json::json!({ "typ": "at+jwt", "alg": "ES256", "kid": kid }));
         let claims = answer.claims();
         let names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
-        let expected =
-            ["aud", "auth_time", "client_id", "cver", "exp", "iat", "iss", "jti", "scope", "sid", "sub", "ver"];
+        let is_users = grant.grant != GrantType::ClientCredentials;
+        let mut expected =
+            vec!["aud", "auth_time", "client_id", "cver", "exp", "iat", "iss", "jti", "scope", "sid", "sub", "ver"];
+        expected.retain(|name| is_users || !["auth_time", "sid"].contains(name));
         assert_eq!(names, expected, "and no personal data");
         assert_eq!((claims["iss"].as_str(), claims["aud"].as_str()), (Some(ISSUER), Some(AUDIENCE)));
         assert_eq!(claims["iat"].as_i64(), Some(app.clock.now().timestamp()));
         assert_eq!(claims["client_id"], CONFIDENTIAL);
+        if !is_users {
+            continue;
+        }
         assert_eq!(claims["sub"], app.user.sub.to_string());
         let personal = good(&app, &grant, &[("scope", "profile email")]).await.claims();
         assert_eq!((personal["name"].as_str(), personal["email"].as_str()), (Some("Ann Example"), Some(EMAIL)));
@@ -349,12 +380,11 @@ async fn t25_a_client_named_like_a_user_stays_a_client(pool: Pool) {
     let app = TestApp::new(pool).await;
     for id in [app.user.sub.to_string(), EMAIL.to_owned()] {
         let secret = app.create_client(&app::client(&id, ClientKind::Confidential)).await.unwrap();
-        for grant in grants(&app).await {
+        for grant in grants_of(&app, (&id, &secret), "movies:read").await {
             let claims = app.token_basic(&id, &secret, &grant.with(&[])).await.claims();
-            assert_eq!(
-                (claims["client_id"].as_str(), claims["sub"].as_str()),
-                (Some(&*id), Some(&*app.user.sub.to_string()))
-            );
+            let is_users = grant.grant != GrantType::ClientCredentials;
+            let sub = if is_users { app.user.sub.to_string() } else { format!("client:{id}") };
+            assert_eq!((claims["client_id"].as_str(), claims["sub"].as_str()), (Some(&*id), Some(&*sub)));
         }
     }
 }
@@ -397,7 +427,7 @@ async fn t28_t29_bodies_and_parameters_are_bounded(pool: Pool) {
 async fn t30_only_listed_origins_and_never_with_credentials(pool: Pool) {
     let app = TestApp::with(pool, &[("MYAPI_AUTH__CORS_ORIGINS", "https://app.example.com")]).await;
     for grant in grants(&app).await {
-        let body = encode(&grant.with(&[("client_id", PUBLIC)]));
+        let body = encode(&grant.with(&[("client_id", CONFIDENTIAL), ("client_secret", &app.secret)]));
         for (origin, allowed) in [
             ("https://app.example.com", Some("https://app.example.com")),
             ("https://evil.test", None),
@@ -423,9 +453,12 @@ async fn t30_only_listed_origins_and_never_with_credentials(pool: Pool) {
 async fn t32_a_client_may_have_a_lifetime_of_its_own(pool: Pool) {
     let app = TestApp::new(pool).await;
     let ttl = Some(std::time::Duration::from_secs(3));
-    let short = NewClient { access_token_ttl: ttl, ..app::client("short", ClientKind::Confidential) };
+    let short = NewClient {
+        lifetimes: Lifetimes { access_token: ttl, ..Lifetimes::default() },
+        ..app::client("short", ClientKind::Confidential)
+    };
     let secret = app.create_client(&short).await.unwrap();
-    for grant in grants(&app).await {
+    for grant in grants_of(&app, ("short", &secret), "movies:read").await {
         let answer = app.token_basic("short", &secret, &grant.with(&[])).await;
         let claims = answer.claims();
         assert_eq!(answer.json()["expires_in"], 3);
@@ -436,7 +469,8 @@ async fn t32_a_client_may_have_a_lifetime_of_its_own(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_request_without_client_is_the_default_clients(pool: Pool) {
     let app = TestApp::new(pool).await;
-    for grant in grants(&app).await.iter().filter(|grant| grant.may_be_public) {
+    let rows = grants_of(&app, (PUBLIC, ""), "movies:read").await;
+    for grant in rows.iter().filter(|grant| grant.may_be_public) {
         let answer = app.token(&grant.with(&[])).await;
         assert_eq!(answer.claims()["client_id"], PUBLIC);
         let docs_page = [("authorization", "Basic Og==")];
@@ -458,11 +492,12 @@ async fn without_a_default_client_a_client_has_to_be_named(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_deleted_or_disabled_client_is_refused_and_its_id_stays_taken(pool: Pool) {
     let app = TestApp::new(pool).await;
+    let rows = grants(&app).await;
     let id = CONFIDENTIAL.parse().unwrap();
     let disable = "update myapi.clients set disabled_at = now() where client_id = 'app'";
     sqlx::query(AssertSqlSafe(disable.to_owned())).execute(&app.pool).await.unwrap();
     app.state.clients.delete(&id).await.unwrap();
-    for grant in grants(&app).await {
+    for grant in rows {
         good(&app, &grant, &[]).await.assert_error(401, "invalid_client");
         app.token(&grant.with(&[("client_id", PUBLIC)])).await.assert_error(401, "invalid_client");
     }
@@ -473,8 +508,10 @@ async fn a_deleted_or_disabled_client_is_refused_and_its_id_stays_taken(pool: Po
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_rotated_secret_replaces_the_old_one(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let new = app.state.clients.rotate_secret(&CONFIDENTIAL.parse().unwrap()).await.unwrap();
-    for grant in grants(&app).await {
+    let rows = grants(&app).await;
+    let id = CONFIDENTIAL.parse().unwrap();
+    let new = app.state.clients.rotate_secret(&id, std::time::Duration::ZERO).await.unwrap().secret;
+    for grant in rows {
         good(&app, &grant, &[]).await.assert_error(401, "invalid_client");
         assert_eq!(app.token_basic(CONFIDENTIAL, new.expose(), &grant.with(&[])).await.status, 200);
     }
@@ -483,8 +520,9 @@ async fn a_rotated_secret_replaces_the_old_one(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn without_a_database_the_answer_is_503_and_never_a_refusal(pool: Pool) {
     let app = TestApp::new(pool).await;
+    let rows = grants(&app).await;
     app.pool.close().await;
-    for grant in grants(&app).await {
+    for grant in rows {
         let answer = good(&app, &grant, &[]).await;
         answer.assert_error(503, "temporarily_unavailable");
         assert_eq!(answer.header("retry-after"), Some("1"));

@@ -119,6 +119,32 @@ async fn u01_a_weak_password_makes_no_user_unless_allowed(pool: Pool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn u02_a_common_password_or_one_of_the_users_own_words_makes_no_user(pool: Pool) {
+    let strict = users(&pool);
+    let settings = Settings { context_words: vec!["login.cinema.example".to_owned()], ..settings() };
+    let hosted = users_with(&pool, &settings);
+    let new = NewUser { name: Some("John Smithers".parse().unwrap()), ..new_user("johnny.s@acmecorp.com") };
+    let cases = [
+        (&strict, "1qaz2wsx3edc4rfv", Weakness::Common),
+        (&strict, "Password12345678", Weakness::Common),
+        (&strict, "moviesmovies123", Weakness::Guessable),
+        (&strict, "smithers-smithers", Weakness::Guessable),
+        (&strict, "johnny.s@acmecorp.com", Weakness::Guessable),
+        (&strict, "acmecorp-123456", Weakness::Guessable),
+        (&hosted, "cinema-login-2026", Weakness::Guessable),
+    ];
+    for (users, password, weak) in cases {
+        let refused = users.create(&new, &plain(password), Leniency::Strict).await.unwrap_err();
+        assert!(matches!(refused, UserError::Password(PolicyError::Weak(found)) if found == weak), "{password}");
+    }
+    assert_eq!((strict.list(None, 10).await.unwrap(), strict.lane().counts().begun), (vec![], 0));
+    strict.create(&new, &plain("cinema-login-2026"), Leniency::Strict).await.unwrap();
+    let (johnny, common) = (who("johnny.s@acmecorp.com"), plain("Password12345678"));
+    let refused = strict.set_password(&johnny, &common, Leniency::Strict).await;
+    assert!(matches!(refused, Err(UserError::Password(PolicyError::Weak(Weakness::Common)))));
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn u03_no_rule_asks_for_digits_or_signs(pool: Pool) {
     let users = users(&pool);
     users.create(&new_user("a@x.org"), &plain("qpwoeirutyalskdjfhgm"), Leniency::Strict).await.unwrap();

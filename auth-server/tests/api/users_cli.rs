@@ -252,3 +252,42 @@ async fn what_the_old_application_stored_does_not_steer_the_terminal(pool: Pool)
     let output = Cli::new(&pool).run(&["user", "list"]);
     assert!(!stdout(&output).contains('\u{1b}') && stdout(&output).contains("\u{fffd}[2J"));
 }
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn users_are_imported_from_a_file_or_standard_input_and_exported(pool: Pool) {
+    let cli = Cli::new(&pool);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/users_import/passlib_and_django.csv");
+    let dry = cli.run(&["user", "import", file, "--dry-run"]);
+    let expected = "8 rows read: 8 inserted, 0 existing, 0 skipped; hashes: PBKDF2 3, argon2 1, bcrypt 3, scrypt 1 \
+                    (dry run: nothing was written)\n";
+    assert_eq!((stdout(&dry).as_str(), stderr(&dry).as_str(), count(&pool).await), (expected, "", 0));
+    let report = cli.json(&["user", "import", file]);
+    assert_eq!(
+        (&report["inserted"], &report["is_written"], &report["faults"]),
+        (&8.into(), &true.into(), &Value::Array(vec![]))
+    );
+
+    let again = cli.run(&["user", "import", file]);
+    assert_eq!((again.status.code(), stdout(&again).as_str()), (Some(1), "8 rows read, 8 bad: nothing imported\n"));
+    assert!(stderr(&again).contains("csv:2: email is a user's already (--skip-existing"), "{}", stderr(&again));
+    assert!(stderr(&again).contains("import the others with --skip-bad"), "{}", stderr(&again));
+
+    let clear = "email,hashed_password\na@x.org,correct horse battery\n";
+    let refused = cli.run_with(&["user", "import", "-", "--format", "csv"], clear);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(!stderr(&refused).contains("horse"), "it may be a password: {}", stderr(&refused));
+    for (arguments, said) in [
+        (&["user", "import", "-"][..], "Say --format csv, jsonl or keycloak"),
+        (&["user", "import", "none.csv"], "cannot open none.csv"),
+    ] {
+        let output = cli.run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+
+    let exported = stdout(&cli.run(&["user", "export"]));
+    assert!(exported.starts_with("sub,email,name,email_verified,disabled,scopes,created_at,password_changed_at\n"));
+    assert_eq!((exported.lines().count(), exported.contains('$')), (9, false), "{exported}");
+    let line = stdout(&cli.run(&["user", "export", "--format", "jsonl"]));
+    assert!(serde_json::from_str::<Value>(line.lines().next().unwrap()).is_ok(), "{line}");
+}

@@ -18,11 +18,27 @@ async fn p02_every_refusal_is_one_error_after_one_piece_of_work(pool: Pool) {
     users.disable(&who("gone@domain.com")).await.unwrap();
     insert_old(&pool, "without@domain.com", None).await;
     insert_old(&pool, "broken@domain.com", Some("not a hash")).await;
+    // Cheap and dear hashes of every kind that an import brings.
+    let salted = "c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    for (kind, stored) in [
+        ("argon2", format!("$argon2id$v=19$m=64,t=1,p=1${salted}")),
+        ("dear", format!("$argon2id$v=19$m=32768,t=2,p=1${salted}")),
+        ("bcrypt", bcrypt::hash(PASSWORD, 4).unwrap()),
+        ("pbkdf2", format!("$pbkdf2-sha256$i=10,l=32${salted}")),
+        ("scrypt", format!("$scrypt$ln=4,r=8,p=1${salted}")),
+    ] {
+        insert_old(&pool, &format!("{kind}@domain.com"), Some(&stored)).await;
+    }
     let cases = [
+        ("argon2@domain.com", PASSWORD, Refusal::WrongPassword),
+        ("dear@domain.com", PASSWORD, Refusal::WrongPassword),
+        ("bcrypt@domain.com", "a wrong password", Refusal::WrongPassword),
+        ("pbkdf2@domain.com", PASSWORD, Refusal::WrongPassword),
+        ("scrypt@domain.com", PASSWORD, Refusal::WrongPassword),
         ("john@domain.com", "a wrong password", Refusal::WrongPassword),
         ("nobody@domain.com", PASSWORD, Refusal::UnknownUser),
         ("gone@domain.com", PASSWORD, Refusal::Disabled),
-        ("gone@domain.com", "a wrong password", Refusal::WrongPassword),
+        ("gone@domain.com", "a wrong password", Refusal::Disabled),
         ("without@domain.com", PASSWORD, Refusal::NoPassword),
         ("broken@domain.com", PASSWORD, Refusal::BrokenHash),
         ("nul\0@domain.com", PASSWORD, Refusal::UnknownUser),
@@ -52,9 +68,47 @@ async fn p03_a_dearer_hash_of_the_old_application_does_not_show_in_the_time(pool
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn p03_a_dearer_hash_of_an_import_does_not_show_in_the_time(pool: Pool) {
+    let salted = "c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    for (number, head) in ["$pbkdf2-sha512$i=100000,l=32", "$scrypt$ln=14,r=8,p=1", "$argon2id$v=19$m=65536,t=3,p=4"]
+        .into_iter()
+        .enumerate()
+    {
+        sqlx::query("delete from myapi.users").execute(&pool).await.unwrap();
+        let email = format!("imported{number}@domain.com");
+        insert_old(&pool, &email, Some(&format!("{head}${salted}"))).await;
+        insert_old(&pool, "another@domain.com", Some(&format!("{head}${salted}"))).await;
+        let users = users(&pool);
+        create(&users, "john@domain.com").await;
+        let before = users.lane().counts().begun;
+        users.warm_up().await.unwrap();
+        assert_eq!(users.lane().counts().begun, before + 1, "{head}: one hash of each kind, and none of our own");
+        let floor = users.lane().floor();
+        assert!(floor > Duration::ZERO, "{head}");
+        for username in [email.as_str(), "nobody@domain.com", "john@domain.com"] {
+            let begun = Instant::now();
+            refusal(users.authenticate(username, &plain("a wrong password")).await);
+            assert!(begun.elapsed() >= floor, "{head} {username}");
+        }
+    }
+}
+
+/// The upgrade would be a second hash, and tell that the password is right.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn p03_the_old_hash_of_a_disabled_user_is_not_upgraded(pool: Pool) {
+    let users = users(&pool);
+    let old = bcrypt::hash(PASSWORD, 4).unwrap();
+    insert_old(&pool, "gone@domain.com", Some(&old)).await;
+    users.disable(&who("gone@domain.com")).await.unwrap();
+    assert_eq!(refusal(users.authenticate("gone@domain.com", &plain(PASSWORD)).await), Refusal::Disabled);
+    assert_eq!(stored_hash(&pool, "gone@domain.com").await, old);
+    assert_eq!((users.lane().counts().begun, users.lane().floor()), (1, Duration::ZERO), "nothing but a burn");
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn p04_only_the_exact_password_logs_in(pool: Pool) {
     let users = users(&pool);
-    let long = "0123456789abcdef".repeat(8);
+    let long = "0a9b8c7d6e5f4g3h".repeat(8);
     users.create(&new_user("long@x.org"), &plain(&long), Leniency::Strict).await.unwrap();
     users.authenticate("long@x.org", &plain(&long)).await.unwrap();
     let cut = &long[..127];
@@ -73,15 +127,23 @@ async fn p04_only_the_exact_password_logs_in(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn p05_long_passwords_of_any_script_log_in(pool: Pool) {
     let users = users(&pool);
-    let passwords =
-        ["🦀".repeat(64), "👩‍🚀".repeat(40), "مرحبا بالعالم ".repeat(9), "e\u{301}".repeat(100), "p".repeat(128)];
+    let passwords = [
+        "🦀🐚🪸🌊🦑🐟🐠🐬".repeat(8),
+        "👩‍🚀 flies far above us 🌍".repeat(4),
+        "مرحبا بالعالم ".repeat(9),
+        "e\u{301}a\u{300}o\u{302}u\u{308}i\u{303}n\u{303}c\u{327}s\u{30c}".repeat(12),
+        "plum and pear, ".repeat(8),
+    ];
     for (number, password) in passwords.iter().enumerate() {
         let email = format!("{number}@x.org");
         users.create(&new_user(&email), &plain(password), Leniency::Strict).await.unwrap();
         users.authenticate(&email, &plain(password)).await.unwrap();
     }
     // Composed and decomposed are one password (NFC on both sides).
-    users.authenticate("3@x.org", &plain(&"\u{e9}".repeat(100))).await.unwrap();
+    users
+        .authenticate("3@x.org", &plain(&"\u{e9}\u{e0}\u{f4}\u{fc}\u{129}\u{f1}\u{e7}\u{161}".repeat(12)))
+        .await
+        .unwrap();
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
@@ -176,6 +238,11 @@ async fn p14_hostile_hashes_are_refused_soon(pool: Pool) {
         format!("$argon2id$v=19$m=4194304,t=2,p=1${tail}"),
         format!("$argon2id$v=19$m=19456,t=4294967295,p=1${tail}"),
         "$2b$31$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u".to_owned(),
+        "bcrypt_sha256$$2b$31$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u".to_owned(),
+        format!("$pbkdf2-sha256$i=4294967295,l=32${tail}"),
+        format!("$scrypt$ln=40,r=8,p=1${tail}"),
+        format!("$scrypt$ln=1,r=4294967295,p=4294967295${tail}"),
+        "garbage".to_owned(),
         String::new(),
     ];
     for (number, hash) in hostile.iter().enumerate() {

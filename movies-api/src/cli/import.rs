@@ -1,12 +1,9 @@
 //! `movies-api import FILE`.
 
-use std::fs::File;
-use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use shared::cli::open_input;
 use shared::config::Sources;
 use shared::output::{OutputFormat, print_json, print_line};
 
@@ -47,7 +44,7 @@ impl Import {
         let Some(format) = format.or_else(|| Format::of(&file)) else {
             bail!("{}: is it CSV or JSON lines? Say --format csv or --format jsonl", file.display());
         };
-        let (reader, progress) = open(&file)?;
+        let (reader, progress) = open_input(&file)?;
         let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
         let rows =
             Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
@@ -70,19 +67,6 @@ impl Import {
         }
         Ok(())
     }
-}
-
-/// The file and its progress bar, which is drawn on a terminal only.
-fn open(file: &Path) -> anyhow::Result<(Box<dyn Read>, ProgressBar)> {
-    if file == Path::new("-") {
-        let spinner = ProgressBar::new_spinner();
-        spinner.enable_steady_tick(Duration::from_millis(100));
-        return Ok((Box::new(stdin().lock()), spinner));
-    }
-    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    let length = opened.metadata().map_or(0, |metadata| metadata.len());
-    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")?;
-    Ok((Box::new(opened), ProgressBar::new(length).with_style(style)))
 }
 
 fn print_faults(file: &Path, report: &ImportReport) {

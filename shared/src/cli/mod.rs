@@ -7,6 +7,7 @@ mod config;
 mod database;
 mod documents;
 mod healthcheck;
+mod input;
 
 use std::error::Error;
 use std::future::Future;
@@ -18,6 +19,7 @@ pub use config::{ConfigCommand, print_good, print_settings};
 pub use database::{ConnectError, connect};
 pub use documents::{Completions, Man};
 pub use healthcheck::{Healthcheck, HealthcheckError};
+pub use input::open_input;
 
 use crate::telemetry;
 

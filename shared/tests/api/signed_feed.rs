@@ -94,6 +94,9 @@ async fn the_whole_feed_is_read_first_and_then_what_is_new() {
         assert_eq!(scene.revocations.freshness(), Freshness::Fresh(Duration::ZERO));
         scene.read_good(&payload(4, false, &["c"])).await;
         assert!(scene.has("a") && scene.has("b") && scene.has("c"));
+        // Another replica of the issuer that has not seen the last entry yet: it stays revoked.
+        scene.read_good(&payload(3, true, &["a", "b"])).await;
+        assert!(scene.seq() == 3 && scene.has("c"));
         // Another feed: everything is another.
         scene.read_good(&with(payload(2, true, &["d"]), "feed_id", json!(OTHER))).await;
         assert!(scene.has("d") && !scene.has("a"));

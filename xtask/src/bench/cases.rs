@@ -16,11 +16,13 @@ pub enum Case {
     Raw,
     /// auth-server.
     Login,
+    /// Argon2 alone, at Keycloak's costs.
+    Keycloak,
 }
 
 impl Case {
     /// All, in the order of a round.
-    pub const ALL: [Self; 5] = [Self::Bare, Self::Row, Self::Movies, Self::Raw, Self::Login];
+    pub const ALL: [Self; 6] = [Self::Bare, Self::Row, Self::Movies, Self::Raw, Self::Login, Self::Keycloak];
 
     /// Its short name.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Case {
             Self::Movies => "movies",
             Self::Raw => "raw",
             Self::Login => "login",
+            Self::Keycloak => "keycloak",
         }
     }
 
@@ -41,6 +44,7 @@ impl Case {
             Self::Movies => "movies-api, one movie, with a token",
             Self::Raw => "Argon2 hashes, no server",
             Self::Login => "auth-server, login by password",
+            Self::Keycloak => "Argon2 hashes, Keycloak's costs",
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::cases::{Case, Comparison};
 use super::measured::Measured;
 use super::raw::Costs;
+use super::refusals::Told;
 
 /// Percentiles that are shown.
 const PERCENTILES: [f64; 2] = [50.0, 99.0];
@@ -30,6 +31,20 @@ pub struct Figures {
     pub cases: Vec<CaseFigures>,
     /// Each comparison.
     pub ratios: Vec<Ratio>,
+    /// Beside Keycloak.
+    pub keycloak: Option<Keycloak>,
+    /// What the time of a refused login tells.
+    pub refusals: Vec<Told>,
+}
+
+/// Logins at Keycloak's costs. Our settings do not take these (they are below ASVS 5.0 appendix C), so that the hashes
+/// are measured, and the share of them that becomes logins is that of our own costs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Keycloak {
+    /// Logins per second and core, computed so.
+    pub per_second_and_core: f64,
+    /// What Keycloak's sizing guide says of itself.
+    pub published: f64,
 }
 
 /// The machine and how it was used.
@@ -92,6 +107,20 @@ impl Machine {
         let name = info.lines().find_map(|line| line.strip_prefix("model name"));
         let processor = name.and_then(|name| Some(name.split_once(':')?.1.trim().to_owned()));
         Self { processor, cores, layout }
+    }
+}
+
+impl Keycloak {
+    /// Keycloak's documentation, "Concepts for sizing CPU and memory resources": 15 password logins per second and core.
+    const PUBLISHED: f64 = 15.0;
+
+    /// From what was measured on this many cores.
+    #[expect(clippy::cast_precision_loss, reason = "cores are few")]
+    pub fn of(cases: &[CaseFigures], cores: usize) -> Option<Self> {
+        let per_second = |case| cases.iter().find(|figures| figures.case == case).map(|found| found.median.per_second);
+        let share = per_second(Case::Login)? / per_second(Case::Raw)?;
+        let per_second_and_core = rounded(per_second(Case::Keycloak)? * share / cores.max(1) as f64, 10.0);
+        Some(Self { per_second_and_core, published: Self::PUBLISHED })
     }
 }
 

@@ -10,6 +10,9 @@
 //! 4. `raw`: Argon2 hashes at the costs of the demo user's, on as many threads as auth-server has lanes.
 //! 5. `login`: auth-server itself, `POST /token` with a password. The ratio to `raw` is what everything around the
 //!    hash leaves over.
+//! 6. `keycloak`: Argon2 hashes at Keycloak's default costs, beside the logins per second and core that it publishes.
+//!
+//! And apart from speed, `refusals`: whether the time of a refused login tells who was asked for.
 //!
 //! The plain program has none of that inside: it builds itself again with the feature `bench` and becomes that.
 
@@ -31,6 +34,8 @@ mod load;
 mod measured;
 #[cfg(feature = "bench")]
 mod raw;
+#[cfg(feature = "bench")]
+mod refusals;
 #[cfg(feature = "bench")]
 mod report;
 #[cfg(not(feature = "bench"))]

@@ -37,6 +37,17 @@ pub struct Costs {
 }
 
 impl Costs {
+    /// Keycloak's defaults: m = 7 MiB, t = 5, p = 1.
+    ///
+    /// # Errors
+    /// Never: Argon2 takes them.
+    pub fn of_keycloak(threads: usize) -> Result<Self> {
+        let (memory_kib, iterations, parallelism) = (7168, 5, 1);
+        let params = Params::new(memory_kib, iterations, parallelism, Some(OUTPUT_BYTES));
+        let params = params.map_err(|error| anyhow!("Argon2: {error}"))?;
+        Ok(Self { memory_kib, iterations, parallelism, threads, params })
+    }
+
     /// Those of a stored hash (PHC string).
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use shared::output;
 
 use super::chart;
-use super::figures::{Figures, Round};
+use super::figures::{Figures, Keycloak, Round};
+use super::refusals;
 use crate::checkout::Checkout;
 use crate::cli::{Bench, Output};
 use crate::progress::{print, say};
@@ -72,6 +73,14 @@ fn text(figures: &Figures) -> String {
         line(&format!("{:>12} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
     }
     line("");
+    if let Some(Keycloak { per_second_and_core, published }) = figures.keycloak {
+        line(&format!(
+            "At Keycloak's costs (7 MiB, 5 passes): {per_second_and_core:.0} logins per second and core; it publishes \
+             {published:.0}."
+        ));
+        line("");
+    }
+    line(&refusals::text(&figures.refusals));
     let Figures { seconds, rounds, connections, argon2, machine, .. } = figures;
     line(&format!("Medians of {rounds} rounds of {seconds} s each, {connections} connections; ratios round by round."));
     line(&format!(

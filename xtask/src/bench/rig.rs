@@ -17,6 +17,7 @@ use super::cpu::Process;
 use super::database::Database;
 use super::load::{self, Ask, Load};
 use super::raw::Costs;
+use super::refusals::{self, Target, Told};
 use super::server;
 use crate::checkout::Checkout;
 use crate::environment::Environment;
@@ -61,6 +62,8 @@ pub struct Rig {
     keys: Vec<i64>,
     /// The costs of the demo user's hash.
     pub costs: Costs,
+    stored: String,
+    services: Services,
 }
 
 struct Running {
@@ -82,7 +85,8 @@ impl Rig {
         let made = provision::provision(checkout, services, true, interrupt)?;
         let password = made.password.context("the demo user was there before")?;
         let lanes = environment.find(LANES).map_or(Ok(cores.count()), str::parse).context(LANES)?;
-        let costs = Costs::of(&database.stored_hash(USER)?, lanes)?;
+        let stored = database.stored_hash(USER)?;
+        let costs = Costs::of(&stored, lanes)?;
         let keys = database.movies(KEYS)?;
 
         // It hashes on all cores; the others are to have one to themselves.
@@ -91,12 +95,22 @@ impl Rig {
         let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
         let bare = Running::start("bench-server", &bare_server(bare_at, database)?, bare_at, home, interrupt)?;
         cores.enter(Side::Both);
-        let rig = Self { bare, movies, auth, password, keys, costs };
+        let rig = Self { bare, movies, auth, password, keys, costs, stored, services: made.services };
         rig.compare_answers()?;
         Ok(rig)
     }
 
-    /// What `case` is measured with; none for [`Case::Raw`], which has no server. Asks for a new token each time, so
+    /// What the time of refusals tells, with this many samples of each kind.
+    ///
+    /// # Errors
+    /// When users cannot be made or a request fails.
+    pub fn refusals(&self, samples: usize, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<Told>> {
+        let target =
+            Target { address: self.auth.address, password: self.password.clone(), stored: self.stored.clone() };
+        refusals::measure(&target, &self.services, samples, cores, interrupt)
+    }
+
+    /// What `case` is measured with; none for those of raw hashes, which have no server. Asks for a new token each time, so
     /// that none ends on the way.
     ///
     /// # Errors
@@ -107,7 +121,7 @@ impl Rig {
             Case::Row => (&self.bare, self.movies_at(server::ROW, None)?, CONNECTIONS),
             Case::Movies => (&self.movies, self.movies_at("/movies/", Some(&self.token()?))?, CONNECTIONS),
             Case::Login => (&self.auth, vec![self.login()?], self.costs.threads * LOGINS_PER_THREAD),
-            Case::Raw => return Ok(None),
+            Case::Raw | Case::Keycloak => return Ok(None),
         };
         Ok(Some(Load { address: server.address, server: server.process, connections, requests: requests.into() }))
     }

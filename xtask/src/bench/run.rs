@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 use super::cases::Case;
 use super::cores::Cores;
 use super::database::{Database, with_database};
-use super::figures::{self, CaseFigures, Figures, Machine};
+use super::figures::{self, CaseFigures, Figures, Keycloak, Machine};
 use super::measured::{Lengths, Measured};
+use super::raw::Costs;
 use super::rig::{CONNECTIONS, Parts, Rig};
 use super::{load, raw, report};
 use crate::checkout::Checkout;
@@ -48,7 +49,10 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
         let mut rig = Rig::start(parts, &interrupt)?;
         let plan = Plan::of(options);
         let cases = measure(&mut rig, plan, &cores, &interrupt)?;
-        Ok(figures(cases, &rig, plan, &cores, database))
+        let step = Step::start("Refusals", "asking");
+        let refusals = rig.refusals(plan.refusals, &cores, &interrupt)?;
+        step.done(&format!("{} kinds", refusals.len()));
+        Ok(Figures { refusals, ..figures(cases, &rig, plan, &cores, database) })
     })?;
     folder::remove(&home)?;
     report::report(&result, options, &checkout)?;
@@ -60,15 +64,19 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
 struct Plan {
     rounds: u32,
     lengths: Lengths,
+    /// Refused logins of each kind.
+    refusals: usize,
 }
 
 impl Plan {
     fn of(options: &Bench) -> Self {
         let second = Duration::from_secs(1);
         if options.quick {
-            return Self { rounds: 1, lengths: Lengths { warm_up: second / 4, counted: second } };
+            let lengths = Lengths { warm_up: second / 4, counted: second };
+            return Self { rounds: 1, lengths, refusals: 40 };
         }
-        Self { rounds: options.rounds, lengths: Lengths { warm_up: second, counted: second * options.seconds } }
+        let lengths = Lengths { warm_up: second, counted: second * options.seconds };
+        Self { rounds: options.rounds, lengths, refusals: 200 }
     }
 }
 
@@ -90,6 +98,9 @@ fn measure(rig: &mut Rig, plan: Plan, cores: &Cores, interrupt: &Interrupt) -> R
             step.now(&format!("round {number} of {}: {}", plan.rounds, case.what()));
             measured.push(match rig.find_load(*case)? {
                 Some(load) => load::run(&load, plan.lengths, cores, interrupt),
+                None if *case == Case::Keycloak => {
+                    raw::run(&Costs::of_keycloak(rig.costs.threads)?, plan.lengths, interrupt)
+                }
                 None => raw::run(&rig.costs, plan.lengths, interrupt),
             }?);
             rig.check()?;
@@ -109,6 +120,8 @@ fn figures(cases: Vec<CaseFigures>, rig: &Rig, plan: Plan, cores: &Cores, databa
         connections: CONNECTIONS,
         argon2: rig.costs.clone(),
         ratios: figures::ratios(&cases),
+        keycloak: Keycloak::of(&cases, rig.costs.threads.min(cores.count())),
+        refusals: Vec::new(),
         cases,
     }
 }

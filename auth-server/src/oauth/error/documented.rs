@@ -12,6 +12,7 @@ use utoipa::openapi::{RefOr, Response};
 
 use super::{Answer, CHALLENGE, TokenError};
 use crate::clients;
+use crate::limits::Throttled;
 use crate::passwords::LaneError;
 use crate::users;
 use crate::web::error::ErrorBody;
@@ -46,9 +47,40 @@ impl IntoResponses for TokenError {
             Self::Target,
             Self::Client(clients::AuthenticateError::Unknown),
             Self::Form(FormError::TooLarge),
+            Self::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
             Self::Machine("a defect"),
             Self::User(users::AuthenticateError::Lane(LaneError::Busy { retry_after: Duration::from_secs(1) })),
             Self::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
+/// What every endpoint answers that authenticates clients and gives out nothing.
+pub(in crate::oauth) struct ClientErrors;
+
+impl IntoResponses for ClientErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Missing("token"),
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
+/// What the revocation feed answers.
+pub(in crate::oauth) struct FeedErrors;
+
+impl IntoResponses for FeedErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Since,
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
         ];
         documented(&errors).into_responses()
     }

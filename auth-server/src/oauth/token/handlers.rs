@@ -1,19 +1,19 @@
 //! From HTTP to the service and back.
 
 use axum::body::Body;
-use axum::extract::{FromRequest, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Request;
 use oxide_auth::frontends::dev::WebResponse as _;
-use oxide_auth_axum::{OAuthRequest, OAuthResponse, WebError};
+use oxide_auth_axum::OAuthResponse;
 
 use super::request::TokenRequest;
 use super::{schemas::TokenResponse, service};
 use crate::oauth::error::TokenError;
+use crate::oauth::request::ProtocolForm;
 use crate::routes;
 use crate::state::AppState;
 use crate::web::error::forbid_caching;
-use crate::web::form;
 
 /// Turns a grant into an access token
 ///
@@ -33,13 +33,8 @@ use crate::web::form;
     )
 )]
 pub(super) async fn token(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
-    let request = form::read(request).await?;
-    let request = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
-        // Its extractor answers 500 to a doubled header; that is the client's mistake.
-        WebError::Authorization => TokenError::Authorization,
-        _ => TokenError::Form(form::FormError::Unreadable),
-    })?;
-    let issued = service::exchange(&state, TokenRequest::new(&request)).await?;
+    let form = ProtocolForm::read(&state, request).await?;
+    let issued = service::exchange(&state, TokenRequest::new(&form)).await?;
     answer(&issued)
 }
 

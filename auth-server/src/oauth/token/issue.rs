@@ -1,5 +1,7 @@
 //! The only place that mints.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::token::claims::AccessClaims;
 use shared::token::scope::ScopeSet;
@@ -29,8 +31,7 @@ pub(super) struct Minted {
 
 /// Signs an access token (RFC 9068) for a user.
 pub(super) fn access_token(state: &AppState, grant: UserGrant<'_>, now: DateTime<Utc>) -> Result<Minted, TokenError> {
-    let lifetime = grant.client.access_token_ttl.unwrap_or(state.config.access_token_ttl);
-    let expires_at = now + TimeDelta::from_std(lifetime).unwrap_or(TimeDelta::minutes(10));
+    let expires_at = end(state, grant.client, now);
     let claims = AccessClaims {
         iss: state.config.issuer.as_str().to_owned(),
         aud: grant.client.audience.as_str().into(),
@@ -50,4 +51,41 @@ pub(super) fn access_token(state: &AppState, grant: UserGrant<'_>, now: DateTime
         auth_time: Some(grant.auth_time.timestamp()),
     };
     Ok(Minted { token: state.keys.sign(&claims)?, expires_at })
+}
+
+/// Signs an access token for a client itself. Its version is the client's, and it has no `sid`: no login is behind it.
+pub(super) fn client_token(
+    state: &AppState,
+    client: &Client,
+    scope: ScopeSet,
+    now: DateTime<Utc>,
+) -> Result<Minted, TokenError> {
+    let expires_at = end(state, client, now);
+    let claims = AccessClaims {
+        iss: state.config.issuer.as_str().to_owned(),
+        aud: client.audience.as_str().into(),
+        sub: client.subject(),
+        client_id: client.client_id.as_str().to_owned(),
+        name: None,
+        email: None,
+        scope,
+        iat: now.timestamp(),
+        exp: expires_at.timestamp(),
+        jti: Uuid::new_v4().to_string(),
+        sid: None,
+        ver: Some(client.client_version),
+        cver: Some(client.client_version),
+        nbf: None,
+        auth_time: None,
+    };
+    Ok(Minted { token: state.keys.sign(&claims)?, expires_at })
+}
+
+/// Life of a client's access tokens.
+pub(super) fn access_ttl(state: &AppState, client: &Client) -> Duration {
+    client.lifetimes.access_token.unwrap_or(state.config.access_token_ttl)
+}
+
+fn end(state: &AppState, client: &Client, now: DateTime<Utc>) -> DateTime<Utc> {
+    now + TimeDelta::from_std(access_ttl(state, client)).unwrap_or(TimeDelta::minutes(10))
 }

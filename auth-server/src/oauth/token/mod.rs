@@ -28,13 +28,17 @@ use crate::web::error::only;
 pub(crate) const CLIENT: &str = "secret";
 
 pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
+    let token = routes!(handlers::token).map(|methods| methods.fallback(|| async { only(&Method::POST) }));
+    OpenApiRouter::new().routes(token).layer(cors(state))
+}
+
+/// Pages of the configured origins may ask for tokens and give them back.
+pub(super) fn cors(state: &AppState) -> CorsLayer {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: no cookie means anything here.
-    let cors = CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
+    CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
         HeaderName::from_static("x-requested-with"),
-    ]);
-    let token = routes!(handlers::token).map(|methods| methods.fallback(|| async { only(&Method::POST) }));
-    OpenApiRouter::new().routes(token).layer(cors)
+    ])
 }

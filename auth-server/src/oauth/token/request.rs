@@ -1,39 +1,40 @@
 //! The parameters of a token request, as the state machines ask for them.
-//!
-//! The form was found well-formed before (no repeats, no bad escapes), so a parameter is here either once or not at all.
-//! "Parameters sent without a value MUST be treated as if they were omitted" (RFC 6749 section 3.2).
 
 use std::borrow::Cow;
 
-use oxide_auth::frontends::dev::QueryParameter as _;
-use oxide_auth_axum::OAuthRequest;
+use oxide_auth::code_grant::{client_credentials, refresh};
 
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
+use crate::limits::Origin;
 use crate::oauth::error::TokenError;
-use crate::web::client_auth;
+use crate::oauth::request::ProtocolForm;
+use crate::state::AppState;
 
 /// A token request before its client is known.
 #[derive(Clone, Copy)]
 pub(super) struct TokenRequest<'a> {
-    oauth: &'a OAuthRequest,
+    form: &'a ProtocolForm,
 }
 
 impl<'a> TokenRequest<'a> {
-    pub(super) const fn new(oauth: &'a OAuthRequest) -> Self {
-        Self { oauth }
+    pub(super) const fn new(form: &'a ProtocolForm) -> Self {
+        Self { form }
     }
 
     /// A parameter of the body; `None` where it is absent or empty.
     pub(super) fn parameter(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.oauth.body()?.unique_value(name).filter(|value| !value.is_empty())
+        self.form.parameter(name)
     }
 
     /// What the request says about its client.
     pub(super) fn presented(&self) -> Result<Option<Presented>, TokenError> {
-        let header = self.oauth.authorization_header();
-        let (id, secret) = (self.parameter("client_id"), self.parameter("client_secret"));
-        Ok(client_auth::presented(header, id.as_deref(), secret.as_deref())?)
+        self.form.presented()
+    }
+
+    /// Authenticates a client, within the limits of where the request comes from.
+    pub(super) async fn authenticate(&self, state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
+        self.form.authenticate(state, presented).await
     }
 
     /// Whether it is a name and a password of nobody's client, as the application that this one replaces takes it.
@@ -54,6 +55,20 @@ pub(super) struct ClientRequest<'a> {
     request: TokenRequest<'a>,
     client_id: &'a ClientId,
     grant: GrantType,
+}
+
+impl ClientRequest<'_> {
+    /// What was asked for; runs of spaces mean nothing.
+    pub(super) fn scope(&self) -> Option<Cow<'_, str>> {
+        let scope = self.request.parameter("scope")?;
+        let scope = scope.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
+        Some(Cow::Owned(scope)).filter(|scope: &Cow<'_, str>| !scope.is_empty())
+    }
+
+    /// Where it comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        self.request.form.origin()
+    }
 }
 
 impl password::Request for ClientRequest<'_> {
@@ -77,10 +92,57 @@ impl password::Request for ClientRequest<'_> {
         self.request.parameter("password")
     }
 
-    /// Runs of spaces mean nothing.
     fn scope(&self) -> Option<Cow<'_, str>> {
-        let scope = self.request.parameter("scope")?;
-        let scope = scope.split(' ').filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ");
-        Some(Cow::Owned(scope)).filter(|scope: &Cow<'_, str>| !scope.is_empty())
+        ClientRequest::scope(self)
+    }
+}
+
+/// The client was authenticated already: the machine gets its id and no secret.
+impl refresh::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn refresh_token(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("refresh_token")
+    }
+
+    fn scope(&self) -> Option<Cow<'_, str>> {
+        ClientRequest::scope(self)
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
+        Some((Cow::Borrowed(self.client_id.as_str()), Cow::Borrowed(&[])))
+    }
+
+    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Likewise.
+impl client_credentials::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
+        Some((Cow::Borrowed(self.client_id.as_str()), Cow::Borrowed(&[])))
+    }
+
+    fn scope(&self) -> Option<Cow<'_, str>> {
+        ClientRequest::scope(self)
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
     }
 }

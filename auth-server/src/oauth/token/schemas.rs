@@ -1,12 +1,14 @@
 //! What the token endpoint reads and writes, as the documentation shows it: the form's parameters (the state machines
 //! ask for them by name, see [`super::request`]) and the answer of RFC 6749 section 5.1.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::token::scope::ScopeSet;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::issue::Minted;
 use super::request::TokenRequest;
 use crate::clients::GrantType;
 
@@ -25,6 +27,17 @@ pub(super) struct TokenResponse {
     /// What was granted, separated by spaces. Always said, so that a client sees what it got without comparing.
     #[schema(value_type = String, example = "movies:read")]
     pub scope: ScopeSet,
+    /// For another access token later, from this client alone; each use gives the one that follows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "mrt1_…")]
+    pub refresh_token: Option<String>,
+}
+
+impl TokenResponse {
+    pub(super) fn new(minted: Minted, scope: ScopeSet, refresh_token: Option<String>, now: DateTime<Utc>) -> Self {
+        let expires_in = minted.expires_at.timestamp() - now.timestamp();
+        Self { access_token: minted.token, token_type: "Bearer", expires_in, scope, refresh_token }
+    }
 }
 
 impl PartialSchema for TokenRequest<'_> {
@@ -39,6 +52,7 @@ impl PartialSchema for TokenRequest<'_> {
             .property("grant_type", text("The kind of grant.", "password").enum_values(Some(grants)))
             .property("username", text("The user's e-mail address.", "demo@example.com"))
             .property("password", secret("The user's password."))
+            .property("refresh_token", secret("The refresh token of an earlier answer."))
             .property(
                 "scope",
                 text("What is asked for, separated by spaces; absent: the client's default.", "movies:read"),

@@ -17,6 +17,10 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     check_target(request, &client)?;
     let issued = match grant {
         GrantType::Password => grants::password::exchange(state, &client, request.of(&client, grant)).await?,
+        GrantType::RefreshToken => grants::refresh_token::exchange(state, &client, request.of(&client, grant)).await?,
+        GrantType::ClientCredentials => {
+            grants::client_credentials::exchange(state, &client, request.of(&client, grant)).await?
+        }
     };
     // Client and user stand in the request's span.
     tracing::info!(grant = grant.as_str(), "issued a token");
@@ -33,17 +37,18 @@ fn grant_type(state: &AppState, request: TokenRequest<'_>) -> Result<GrantType, 
 }
 
 /// A request that names no client is the default client's, for the grants of the application that this one replaces.
-async fn authenticate(state: &AppState, request: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
-    let presented = match request.presented()? {
+async fn authenticate(state: &AppState, asked: TokenRequest<'_>, grant: GrantType) -> Result<Client, TokenError> {
+    let presented = match asked.presented()? {
         Some(presented) => presented,
         None => default_client(state, grant).ok_or(TokenError::NoClient)?,
     };
-    Ok(state.clients.authenticate(&presented).await?)
+    asked.authenticate(state, &presented).await
 }
 
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {
     match grant {
-        GrantType::Password => {}
+        GrantType::Password | GrantType::RefreshToken => {}
+        GrantType::ClientCredentials => return None,
     }
     let client_id = state.config.default_client.clone()?;
     Some(crate::clients::Presented { client_id, secret: None })

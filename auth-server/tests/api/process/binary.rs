@@ -158,6 +158,10 @@ impl Process {
         panic!("the line did not come; those that did:\n{}", self.seen.join("\n"))
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

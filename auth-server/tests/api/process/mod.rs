@@ -2,7 +2,9 @@
 
 mod binary;
 mod commands;
+mod crash;
 mod drain;
+mod flood;
 mod limits;
 mod logs;
 mod logs_secrets;

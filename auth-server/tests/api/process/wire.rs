@@ -1,6 +1,6 @@
 //! HTTP/1.1 by hand, for requests that no client library would send.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -34,23 +34,28 @@ impl Wire {
 
     /// The next answer on this connection.
     pub fn read(&mut self) -> Reply {
+        self.try_read().unwrap()
+    }
+
+    /// The same, of a server that may die before it has answered whole.
+    pub fn try_read(&mut self) -> io::Result<Reply> {
         let mut line = || {
             let mut line = String::new();
-            self.0.read_line(&mut line).unwrap();
-            line.trim_end().to_owned()
+            self.0.read_line(&mut line)?;
+            io::Result::Ok(line.trim_end().to_owned())
         };
-        let first = line();
+        let first = line()?;
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("no answer but {first:?}"));
+        let status = status.ok_or_else(|| io::Error::other(format!("no answer but {first:?}")))?;
         let mut headers = Vec::new();
-        while let Some((name, value)) = line().split_once(": ") {
+        while let Some((name, value)) = line()?.split_once(": ") {
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
         let mut reply = Reply { status, headers, body: String::new() };
         let mut body = vec![0; reply.header("content-length").map_or(0, |length| length.parse().unwrap())];
-        self.0.read_exact(&mut body).unwrap();
+        self.0.read_exact(&mut body)?;
         reply.body = String::from_utf8(body).unwrap();
-        reply
+        Ok(reply)
     }
 
     /// True when the server closed the connection without another byte; waits for it.
@@ -76,6 +81,18 @@ impl Reply {
 
 pub fn get(address: SocketAddr, path: &str) -> Reply {
     Wire::open(address).send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).read()
+}
+
+/// `POST /token` to a server that may die meanwhile; `None` where no whole answer came.
+pub fn try_token(address: SocketAddr, parameters: &[(&str, &str)]) -> Option<Reply> {
+    let body = encode(parameters);
+    let stream = TcpStream::connect(address).ok()?;
+    let mut wire = Wire(BufReader::new(stream));
+    let head =
+        "POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    wire.0.get_mut().write_all(request.as_bytes()).ok()?;
+    wire.try_read().ok()
 }
 
 /// `POST /token` with these parameters in the body, and more headers.

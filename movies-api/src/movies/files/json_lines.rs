@@ -1,21 +1,17 @@
 //! JSON lines: one object a line, empty lines are passed over, members that are not asked for are ignored.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use shared::files::JsonLines;
 
 use super::{Fields, FileError, Row, Unknowns, ValueError, broken, model};
 use crate::movies::model::Movie;
 
-/// The most bytes of a line; what is longer is one broken row and takes no more memory than this.
-const MAX_LINE: u64 = 1024 * 1024;
-
 /// The rows of a file of JSON lines.
 pub struct Rows<R> {
-    reader: BufReader<R>,
-    buffer: Vec<u8>,
-    line: u64,
+    lines: JsonLines<R>,
     unknowns: Unknowns,
 }
 
@@ -39,48 +35,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&
 
 impl<R: Read> Rows<R> {
     pub(super) fn open(reader: R, unknowns: Unknowns) -> Self {
-        Self { reader: BufReader::new(reader), buffer: Vec::new(), line: 0, unknowns }
-    }
-
-    /// Reads one line into the buffer: `None` at the end, else whether it fitted.
-    fn advance(&mut self) -> std::io::Result<Option<bool>> {
-        self.buffer.clear();
-        let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.buffer)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        self.line += 1;
-        if self.line == 1 && self.buffer.starts_with(b"\xef\xbb\xbf") {
-            self.buffer.drain(..3);
-        }
-        let is_cut = u64::try_from(read).unwrap_or(u64::MAX) == MAX_LINE && !self.buffer.ends_with(b"\n");
-        if is_cut {
-            self.reader.skip_until(b'\n')?;
-        }
-        Ok(Some(!is_cut))
-    }
-
-    fn read(&self) -> Row {
-        let Ok(line) = std::str::from_utf8(self.buffer.trim_ascii_end()) else {
-            return broken(self.line, "is not valid UTF-8");
-        };
-        // serde would take an array for a struct.
-        if !line.trim_start().starts_with('{') {
-            return broken(self.line, "is not a JSON object");
-        }
-        let members: Members<'_> = match serde_json::from_str(line) {
-            Ok(members) => members,
-            Err(error) => return broken(self.line, reason(&error)),
-        };
-        let Members { movie_id, title, released, rating } = members;
-        let unknowns = self.unknowns;
-        let mut fields = Fields::of(self.line, str::to_owned);
-        let id = fields.keep("movie_id", shown(movie_id), raw(movie_id).and_then(model::new_movie_id));
-        let title = fields.keep_or_unknown("title", shown(title), unknowns, raw(title).and_then(string));
-        let year =
-            fields.keep_or_unknown("released", shown(released), unknowns, raw(released).and_then(model::released));
-        let rating = fields.keep_or_unknown("rating", shown(rating), unknowns, raw(rating).and_then(model::rating));
-        fields.finish(id, |movie_id| Movie { movie_id, title, released: year, rating })
+        Self { lines: JsonLines::of(reader), unknowns }
     }
 }
 
@@ -88,16 +43,26 @@ impl<R: Read> Iterator for Rows<R> {
     type Item = Result<Row, FileError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            return match self.advance() {
-                Ok(None) => None,
-                Ok(Some(false)) => Some(Ok(broken(self.line, format!("is longer than {MAX_LINE} bytes")))),
-                Ok(Some(true)) if self.buffer.trim_ascii().is_empty() => continue,
-                Ok(Some(true)) => Some(Ok(self.read())),
-                Err(error) => Some(Err(error.into())),
-            };
+        match self.lines.read().transpose()? {
+            Ok(Ok((line, text))) => Some(Ok(read(line, text, self.unknowns))),
+            Ok(Err(fault)) => Some(Ok(Row::Broken(vec![fault]))),
+            Err(error) => Some(Err(error.into())),
         }
     }
+}
+
+fn read(line: u64, text: &str, unknowns: Unknowns) -> Row {
+    let members: Members<'_> = match serde_json::from_str(text) {
+        Ok(members) => members,
+        Err(error) => return broken(line, reason(&error)),
+    };
+    let Members { movie_id, title, released, rating } = members;
+    let mut fields = Fields::of(line, str::to_owned);
+    let id = fields.keep("movie_id", shown(movie_id), raw(movie_id).and_then(model::new_movie_id));
+    let title = fields.keep_or_unknown("title", shown(title), unknowns, raw(title).and_then(string));
+    let year = fields.keep_or_unknown("released", shown(released), unknowns, raw(released).and_then(model::released));
+    let rating = fields.keep_or_unknown("rating", shown(rating), unknowns, raw(rating).and_then(model::rating));
+    fields.finish(id, |movie_id| Movie { movie_id, title, released: year, rating })
 }
 
 /// What serde says, without its own count of lines, which knows this one only.

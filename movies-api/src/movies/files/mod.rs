@@ -8,13 +8,12 @@
 
 mod csv;
 mod json_lines;
-mod lines;
 mod write;
 
 use std::io::Read;
 use std::path::Path;
 
-use serde::Serialize;
+pub use shared::files::Fault;
 
 pub use self::write::Writer;
 use super::model::{self, Movie, ValueError};
@@ -50,17 +49,6 @@ pub enum Unknowns {
     Refused,
     /// An empty CSV field or a JSON `null` is stored as null.
     Allowed,
-}
-
-/// One thing that is wrong in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// The line where the row begins, from 1.
-    pub line: u64,
-    /// The field, unless the row as a whole is broken.
-    pub field: Option<&'static str>,
-    /// What is wrong, with the value where that helps.
-    pub reason: String,
 }
 
 /// One row of a file.
@@ -171,5 +159,5 @@ impl Fields {
 }
 
 fn broken(line: u64, reason: impl Into<String>) -> Row {
-    Row::Broken(vec![Fault { line, field: None, reason: reason.into() }])
+    Row::Broken(vec![Fault::row(line, reason)])
 }

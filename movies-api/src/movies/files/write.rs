@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use rust_decimal::Decimal;
+use shared::files::io_error;
 
-use super::csv::io_error;
 use super::{FIELDS, Format};
 use crate::movies::model::Movie;
 

@@ -13,14 +13,16 @@ use shared::token::scope::ScopeSet;
 use std::borrow::Cow;
 use uuid::Uuid;
 
-use super::super::issue::{self, UserGrant};
+use super::super::issue::{self, Minted, UserGrant};
 use super::super::machine::password::{Input, Output, PasswordGrant, Refusal};
 use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
-use crate::clients::Client;
+use crate::clients::{Client, GrantType};
+use crate::logins::Attempt;
 use crate::oauth::error::TokenError;
 use crate::passwords::Plain;
 use crate::state::AppState;
+use crate::tokens::NewFamily;
 use crate::users::User;
 
 /// Drives the machine from the request to the answer.
@@ -40,7 +42,9 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
             Output::Verify { username, password } => {
                 let password = Plain::new(password.to_owned())?;
-                let user = state.users.authenticate(username, &password).await?;
+                let client = &client.client_id;
+                let attempt = Attempt { username, password: &password, client, origin: request.origin() };
+                let user = state.logins.authenticate(&attempt).await?;
                 let owner_id = owner.insert(user).sub.to_string();
                 Input::Verified { owner_id }
             }
@@ -48,7 +52,7 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Negotiate { scope, .. } => {
                 Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
             }
-            Output::Issue { grant } => Input::Issued(sign(state, client, &owner, grant, now)?),
+            Output::Issue { grant } => Input::Issued(issue(state, client, &owner, grant, now).await?),
             Output::Ok { token, scope } => return respond(token, scope, now),
             Output::Err(refusal) => return Err(refused(refusal)),
             Output::Authenticate { .. } => {
@@ -92,7 +96,8 @@ fn negotiate(
     })
 }
 
-fn sign(
+/// Starts a family where the client may refresh, and signs.
+async fn issue(
     state: &AppState,
     client: &Client,
     owner: &Option<User>,
@@ -102,18 +107,31 @@ fn sign(
     let user = owner.as_ref().filter(|user| user.sub.to_string() == grant.owner_id);
     let user = user.ok_or(TokenError::Machine("another user than the verified one"))?;
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-    let granted = UserGrant { user, client, scope, sid: Uuid::new_v4(), auth_time: now };
-    let minted = issue::access_token(state, granted, now)?;
-    Ok(IssuedToken { token: minted.token, refresh: None, until: minted.expires_at, token_type: TokenType::Bearer })
+    let (sid, refresh) = start_family(state, client, user, &scope, now).await?;
+    let minted = issue::access_token(state, UserGrant { user, client, scope, sid, auth_time: now }, now)?;
+    Ok(IssuedToken { token: minted.token, refresh, until: minted.expires_at, token_type: TokenType::Bearer })
+}
+
+async fn start_family(
+    state: &AppState,
+    client: &Client,
+    user: &User,
+    scope: &ScopeSet,
+    now: DateTime<Utc>,
+) -> Result<(Uuid, Option<String>), TokenError> {
+    if !client.allows(GrantType::RefreshToken) {
+        return Ok((Uuid::new_v4(), None));
+    }
+    let access_ttl = issue::access_ttl(state, client);
+    let family = NewFamily { user, client, scope, session_id: None, auth_time: now, access_ttl };
+    let started = state.tokens.start(&family, now).await?;
+    Ok((started.family_id, Some(started.refresh_token.text())))
 }
 
 fn respond(token: &IssuedToken, scope: &Scope, now: DateTime<Utc>) -> Result<TokenResponse, TokenError> {
-    Ok(TokenResponse {
-        access_token: token.token.clone(),
-        token_type: "Bearer",
-        expires_in: token.until.timestamp() - now.timestamp(),
-        scope: ScopeSet::from_names(scope.iter()).map_err(|_| TokenError::Scope)?,
-    })
+    let scope = ScopeSet::from_names(scope.iter()).map_err(|_| TokenError::Scope)?;
+    let minted = Minted { token: token.token.clone(), expires_at: token.until };
+    Ok(TokenResponse::new(minted, scope, token.refresh.clone(), now))
 }
 
 fn refused(refusal: Refusal) -> TokenError {

@@ -1,0 +1,36 @@
+//! Who asks?
+
+use secrecy::ExposeSecret as _;
+use shared::db::DbError;
+
+use super::error::AuthenticateError;
+use super::model::{Client, ClientKind};
+use super::secret::{Presented, SecretHash};
+use super::service::Clients;
+use super::store;
+
+impl Clients {
+    /// Finds the client and checks its secret in constant time (RFC 6749 section 3.2.1). One query: every grant pays it.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`] with the reason for the log.
+    pub async fn authenticate(&self, presented: &Presented) -> Result<Client, AuthenticateError> {
+        let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+        let found = store::find_with_secrets(&mut conn, &presented.client_id, self.clock.now()).await?;
+        drop(conn);
+        let (client, hashes) = found.ok_or(AuthenticateError::Unknown)?;
+        // Not before it is known to be a client's: people send their address or worse by mistake.
+        tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
+        match (client.kind, &presented.secret) {
+            (ClientKind::Public, None) => {}
+            (ClientKind::Public, Some(_)) => return Err(AuthenticateError::SecretUnexpected),
+            (ClientKind::Confidential, None) => return Err(AuthenticateError::SecretMissing),
+            (ClientKind::Confidential, Some(secret)) => {
+                if !SecretHash::of(secret.expose_secret()).is_among(&hashes) {
+                    return Err(AuthenticateError::SecretWrong);
+                }
+            }
+        }
+        if client.disabled_at.is_some() { Err(AuthenticateError::Disabled) } else { Ok(client) }
+    }
+}

@@ -1,0 +1,128 @@
+//! The rules that every registration keeps, however it was made: by a command, by a file, or by a test.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::error::Broken;
+use super::model::{ClientKind, GrantType, NewClient};
+use super::redirect;
+use crate::resource_servers::Catalogue;
+
+/// The most redirect URIs of one client.
+const MOST_URIS: usize = 100;
+const DAY: Duration = Duration::from_secs(86_400);
+const SHORTEST: Duration = Duration::from_secs(3);
+const LONGEST_WINDOW: Duration = Duration::from_secs(60);
+
+/// The first rule that `new` breaks. `longest_refresh` is what partitions of refresh tokens are made ahead for.
+pub(super) fn check(new: &NewClient, catalogue: &Catalogue, longest_refresh: Duration) -> Result<(), Broken> {
+    check_name(&new.name)?;
+    check_grants(new)?;
+    check_scopes(new, catalogue)?;
+    check_serves(new, catalogue)?;
+    check_uris("redirect_uris", &new.redirect_uris, new)?;
+    check_uris("post_logout_redirect_uris", &new.post_logout_redirect_uris, new)?;
+    check_lifetimes(new, longest_refresh)
+}
+
+fn check_name(name: &str) -> Result<(), Broken> {
+    let length = name.chars().count();
+    if name.trim().is_empty() || length > 200 || name.chars().any(char::is_control) {
+        return Err(Broken::new(
+            "name",
+            "the name of a client is not empty, has at most 200 characters and none of them is a control character",
+        ));
+    }
+    Ok(())
+}
+
+fn check_grants(new: &NewClient) -> Result<(), Broken> {
+    let broken = |reason| Err(Broken::new("grants", reason));
+    let has = |grant| new.grants.contains(&grant);
+    if new.grants.is_empty() {
+        return broken("a client has at least one grant");
+    }
+    // "The client credentials grant type MUST only be used by confidential clients." (RFC 6749 section 4.4)
+    if new.kind == ClientKind::Public && has(GrantType::ClientCredentials) {
+        return broken("client_credentials is for confidential clients (RFC 6749 section 4.4), and this one is public");
+    }
+    let begins = |grant: &GrantType| !matches!(grant, GrantType::RefreshToken | GrantType::ClientCredentials);
+    if has(GrantType::RefreshToken) && !new.grants.iter().any(begins) {
+        return broken(
+            "refresh_token goes on with what another grant began, and there is none that gives refresh tokens: add one such as password",
+        );
+    }
+    Ok(())
+}
+
+fn check_scopes(new: &NewClient, catalogue: &Catalogue) -> Result<(), Broken> {
+    let Some(known) = catalogue.scopes_for(&new.audience) else {
+        return Err(unknown_audience("audience", &new.audience));
+    };
+    let strangers: Vec<&str> = new.scopes.iter().filter(|scope| !known.contains(scope)).collect();
+    if !strangers.is_empty() {
+        let reason = format!("not a scope of the audience `{}` nor of users: {}", new.audience, strangers.join(" "));
+        return Err(Broken::new("scopes", reason));
+    }
+    if new.default_scopes.is_subset(&new.scopes) {
+        return Ok(());
+    }
+    Err(Broken::new("default_scopes", "default scopes have to be among the client's scopes"))
+}
+
+fn check_serves(new: &NewClient, catalogue: &Catalogue) -> Result<(), Broken> {
+    let Some(serves) = &new.serves else { return Ok(()) };
+    if new.kind == ClientKind::Public {
+        return Err(Broken::new(
+            "serves",
+            "a public client has no secret to introspect tokens with (RFC 7662 section 2.1)",
+        ));
+    }
+    catalogue.scopes_for(serves).map(|_| ()).ok_or_else(|| unknown_audience("serves", serves))
+}
+
+fn unknown_audience(field: &'static str, audience: &str) -> Broken {
+    Broken::new(field, format!("no resource server has the audience `{audience}`: see `auth-server resource list`"))
+}
+
+fn check_uris(field: &'static str, uris: &[String], new: &NewClient) -> Result<(), Broken> {
+    if uris.len() > MOST_URIS {
+        return Err(Broken::new(field, format!("there are more than {MOST_URIS}")));
+    }
+    let mut seen = HashSet::new();
+    for uri in uris {
+        let checked = redirect::check(uri, new.application_type);
+        checked.map_err(|reason| Broken::new(field, format!("`{}` {reason}", uri.escape_debug())))?;
+        if !seen.insert(uri) {
+            return Err(Broken::new(field, format!("`{uri}` stands twice")));
+        }
+    }
+    Ok(())
+}
+
+fn check_lifetimes(new: &NewClient, longest_refresh: Duration) -> Result<(), Broken> {
+    let lives = new.lifetimes;
+    bounded("access_token_ttl", lives.access_token, SHORTEST, DAY, "")?;
+    let setting = ", which MYAPI_AUTH__REFRESH_TOKEN_TTL sets: raise that first";
+    bounded("refresh_token_ttl", lives.refresh_absolute, SHORTEST, longest_refresh, setting)?;
+    let absolute = lives.refresh_absolute.unwrap_or(longest_refresh);
+    let outlives = ": an unused token cannot outlive its login";
+    bounded("refresh_token_idle_ttl", lives.refresh_idle, SHORTEST, absolute, outlives)?;
+    bounded("refresh_retry_window", lives.retry_window, Duration::ZERO, LONGEST_WINDOW, "")
+}
+
+fn bounded(
+    field: &'static str,
+    life: Option<Duration>,
+    least: Duration,
+    most: Duration,
+    why: &str,
+) -> Result<(), Broken> {
+    match life {
+        Some(life) if life < least || life > most => {
+            let (life, least, most) = (life.as_secs(), least.as_secs(), most.as_secs());
+            Err(Broken::new(field, format!("{life} is not from {least} to {most} seconds{why}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Clients authenticate by their secrets.
+
+use shared::db::DbError;
+
+use super::Logins;
+use crate::clients::{self, Client, Presented};
+use crate::limits::{ChargeError, Origin, Throttled};
+
+/// Why a client was not authenticated.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientAuthenticateError {
+    /// Too many wrong secrets; the one that came was not looked at.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
+    /// The client was not authenticated.
+    #[error(transparent)]
+    Client(#[from] clients::AuthenticateError),
+}
+
+impl From<ChargeError> for ClientAuthenticateError {
+    fn from(error: ChargeError) -> Self {
+        match error {
+            ChargeError::Throttled(throttled) => throttled.into(),
+            ChargeError::Database(error) => Self::Client(error.into()),
+            // Nobody waits for a secret's check.
+            ChargeError::Busy => Self::Client(DbError::from(sqlx::Error::PoolTimedOut).into()),
+        }
+    }
+}
+
+impl Logins {
+    /// Authenticates a client (RFC 6749 section 3.2.1), as [`clients::Clients::authenticate`] does, and counts wrong
+    /// secrets. Ids without a secret are not counted: they are no secrets.
+    ///
+    /// # Errors
+    /// [`ClientAuthenticateError`].
+    pub async fn authenticate_client(
+        &self,
+        presented: &Presented,
+        origin: &Origin,
+    ) -> Result<Client, ClientAuthenticateError> {
+        if presented.secret.is_none() {
+            return Ok(self.clients.authenticate(presented).await?);
+        }
+        let check = self.limits.check_secret(presented.client_id.as_str(), origin, self.clock.now()).await?;
+        match self.clients.authenticate(presented).await {
+            Ok(client) => {
+                if let Err(error) = self.limits.secret_matched(&check).await {
+                    tracing::warn!(%error, "a client's address was not noted");
+                }
+                Ok(client)
+            }
+            Err(clients::AuthenticateError::Internal(error)) => Err(clients::AuthenticateError::Internal(error).into()),
+            Err(reason) => {
+                self.limits.secret_failed(&check).await?;
+                Err(reason.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the running processes of resource servers hold, as they report it themselves.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use shared::db::{Conn, DbError};
+use uuid::Uuid;
+
+use super::store;
+
+/// A process that follows keys by itself and has been silent for this long is not running any more.
+pub const SILENT_AFTER: Duration = Duration::from_secs(90);
+/// It is listed this long all the same.
+pub const LISTED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// One process of a resource server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The process.
+    pub instance: Uuid,
+    /// The database user that it reports as.
+    pub reported_by: String,
+    /// The kids that it accepts.
+    pub kids: Vec<String>,
+    /// How far it has read the revocation feed.
+    pub feed_seq: i64,
+    /// `url` follows new keys by itself, `file` needs somebody to change the file.
+    pub source: String,
+    /// Seconds since its last report, by the database's clock.
+    pub silent_for: i64,
+    /// Seconds since its first report.
+    pub known_for: i64,
+}
+
+impl Report {
+    /// Whether a new key has to wait for it: a process that reads a file never ages out, because nobody can tell
+    /// whether it was stopped or only cannot report.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.source == "file" || u64::try_from(self.silent_for).unwrap_or(0) < SILENT_AFTER.as_secs()
+    }
+
+    /// Whether it accepts tokens under this kid.
+    #[must_use]
+    pub fn holds(&self, kid: &str) -> bool {
+        self.kids.iter().any(|held| held == kid)
+    }
+}
+
+/// Every process that reported within a day, and those that read a file, the newest first.
+///
+/// # Errors
+/// [`DbError`] when there is no answer.
+pub async fn reports(conn: &mut Conn) -> Result<Vec<Report>, DbError> {
+    let listed_for = i64::try_from(LISTED_FOR.as_secs()).unwrap_or(i64::MAX);
+    store::list_reports(conn, listed_for).await
+}
+
+/// Takes a process out that is gone for good; false where none has this id.
+///
+/// # Errors
+/// [`DbError`] when there is no answer.
+pub async fn forget(conn: &mut Conn, instance: Uuid) -> Result<bool, DbError> {
+    store::delete_report(conn, instance).await
+}

@@ -1,6 +1,6 @@
 //! `/.well-known/oauth-authorization-server` and `/.well-known/jwks.json` (checklist 1.10).
 
-use auth_server::clients::{ClientKind, GrantType, NewClient};
+use auth_server::clients::GrantType;
 use axum::body::Body;
 use chrono::TimeDelta;
 use http::Request;

@@ -288,6 +288,7 @@ pub async fn status(pool: &Pool, schedule: Schedule, now: DateTime<Utc>) -> Resu
     let mut conn = pool.acquire().await?;
     let rows = store::list(&mut conn).await?;
     let reports = resource_servers::reports(&mut conn).await?;
+    let feed_seq = revocations::highest(&mut conn).await?;
     let next = rows
         .iter()
         .find(|row| row.state == KeyState::Next)

@@ -128,7 +128,7 @@ async fn secrets_are_rotated_with_an_end_for_the_older_one(pool: Pool) {
     let binary = Binary::on(&pool);
     let rotated = binary.json(&["client", "rotate-secret", "backend", "--keep-old-for", "7d"]);
     let end: chrono::DateTime<chrono::Utc> = rotated["older_secret_expires_at"].as_str().unwrap().parse().unwrap();
-    let left = (end - chrono::Utc::now()).num_seconds();
+    let left = (end - shared::clock::Clock::system().now()).num_seconds();
     assert!((7 * 86_400 - 60..=7 * 86_400).contains(&left), "{left}");
     let own = [("grant_type", "client_credentials")];
     for secret in [app.secret.as_str(), rotated["client_secret"].as_str().unwrap()] {

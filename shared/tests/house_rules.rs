@@ -125,6 +125,33 @@ fn no_route_goes_undocumented() {
     }
 }
 
+/// The permission stands in the signature, first, so that nothing is looked at before it. What is open to everybody is
+/// named here.
+#[test]
+fn every_handler_of_movies_api_takes_a_permission() {
+    const OPEN: [&str; 2] = ["live", "ready"];
+    let mut protected = 0;
+    for source in sources("movies-api") {
+        let code = source.code();
+        for after in code.split("#[utoipa::path(").skip(1) {
+            let signature = after.split("async fn ").nth(1).unwrap().split('{').next().unwrap();
+            let (name, parameters) = signature.split_once('(').unwrap();
+            let (_, first) = parameters.split_once(':').unwrap_or_default();
+            if OPEN.contains(&name) {
+                assert_eq!(source.path, Path::new("app/health.rs"), "{name} is open");
+                continue;
+            }
+            let path = source.path.display();
+            assert!(
+                first.trim_start().starts_with("Authorized<"),
+                "movies-api/src/{path}: {name} is open to everybody"
+            );
+            protected += 1;
+        }
+    }
+    assert!(protected >= 4, "{protected} handlers found");
+}
+
 #[test]
 fn only_auth_server_can_sign() {
     let shared = sources("shared").into_iter().filter(|source| source.room() != "testing").collect();
@@ -175,6 +202,15 @@ fn the_password_grant_drives_its_machine() {
     }
     let service = source(&sources, "oauth/token/service.rs").code();
     assert!(service.contains("grants::password::exchange("), "the service asks the driver");
+}
+
+/// What the README shows is what is compiled.
+#[test]
+fn the_readme_shows_the_example_of_ones_own_service() {
+    let readme = include_str!("../../README.md");
+    let example = include_str!("../examples/own_service.rs");
+    let (_, shown) = example.split_once("struct SongsRead;").unwrap();
+    assert!(readme.contains(shown), "README.md differs from shared/examples/own_service.rs");
 }
 
 /// Likewise where the machine is oxide-auth's own; rotation and minting answer its questions, and nothing else.

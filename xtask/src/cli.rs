@@ -25,6 +25,8 @@ pub enum Command {
     Test(Test),
     /// Measure requests per second, latency and CPU time beside a bare server and raw Argon2, on a private Postgres
     Bench(Bench),
+    /// Try the real binaries for long, with bounds that they have to keep (exit code 1 when one does not)
+    Soak(Soak),
     /// List the protocol checklist: what is tested, waived with a reason, planned, or missing (exit code 1)
     Checklist(Checklist),
     /// Write the query cache `.sqlx` that a build without a database compiles against
@@ -91,6 +93,22 @@ pub struct Bench {
     #[arg(long, conflicts_with = "quick")]
     pub save: bool,
     /// Measure the auth-server and movies-api of this folder instead of building them
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+/// `cargo xtask soak`.
+#[derive(Debug, Args)]
+pub struct Soak {
+    /// The one to run; all of them without a name
+    pub name: Option<String>,
+    /// Rounds, each on a fresh database; of each figure the worst counts
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// Seconds of each part, where a soak goes by time
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// Try the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
 }

@@ -1,8 +1,8 @@
 //! Developer commands: `cargo xtask up` runs the pair, `cargo xtask test` runs the suite,
-//! `cargo xtask checklist` tells what it holds, `cargo xtask bench` measures. Never shipped.
+//! `cargo xtask checklist` tells what it holds, `cargo xtask bench` measures, `cargo xtask soak` tries for long. Never shipped.
 //!
 //! It depends on no service crate and speaks to the two binaries through their command lines only, so that it builds
-//! in seconds and shows what an operator would type. What `bench` needs beyond that is a feature.
+//! in seconds and shows what an operator would type. What `bench` and `soak` need beyond that is a feature.
 
 mod bench;
 mod checklist;
@@ -17,6 +17,7 @@ mod process;
 mod progress;
 mod query_cache;
 mod random;
+mod soak;
 mod test;
 mod up;
 
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(options) => up::run(&options, &Interrupt::listen()?),
         Command::Test(options) => test::run(&options, &Interrupt::listen()?),
         Command::Bench(options) => bench::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Checklist(options) => checklist::run(&options),
         Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),

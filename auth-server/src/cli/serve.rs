@@ -40,6 +40,12 @@ impl Serve {
         for notice in &context.config.notices {
             tracing::warn!("{notice}");
         }
+        if context.config.issuer.is_https() && context.config.trusted_proxies.is_empty() {
+            tracing::warn!(
+                "clients reach this server by https, so through a proxy, and MYAPI_AUTH__TRUSTED_PROXIES names none: \
+                 all of them share the proxy's limits of failed logins"
+            );
+        }
         // First what no waiting for the database can mend.
         context.config.key_ring()?;
         let listener = serve::bind(context.config.bind, super::BIND).await?;

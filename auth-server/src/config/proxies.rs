@@ -10,6 +10,12 @@ use ipnet::IpNet;
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `ip` is a trusted proxy's. An IPv4 address in IPv6 clothes is taken as what it is.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {

@@ -92,17 +92,22 @@ async fn feed(
 
 /// The feed as it was a moment ago.
 #[derive(Clone, Default)]
-pub struct FeedCache(Arc<tokio::sync::Mutex<Option<(Instant, Arc<revocations::Snapshot>)>>>);
+pub struct FeedCache(Arc<tokio::sync::Mutex<Option<Kept>>>);
+
+struct Kept {
+    read_at: Instant,
+    snapshot: Arc<revocations::Snapshot>,
+}
 
 impl FeedCache {
     async fn read(&self, state: &AppState) -> Result<Arc<revocations::Snapshot>, DbError> {
         // Held while asking, so that a crowd asks once.
         let mut kept = self.0.lock().await;
-        if let Some((_, snapshot)) = kept.as_ref().filter(|(read_at, _)| read_at.elapsed() < MAX_AGE) {
-            return Ok(Arc::clone(snapshot));
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.read_at.elapsed() < MAX_AGE) {
+            return Ok(Arc::clone(&kept.snapshot));
         }
         let snapshot = Arc::new(revocations::snapshot(&mut *state.pool.acquire().await?, state.clock.now()).await?);
-        *kept = Some((Instant::now(), Arc::clone(&snapshot)));
+        *kept = Some(Kept { read_at: Instant::now(), snapshot: Arc::clone(&snapshot) });
         Ok(snapshot)
     }
 }

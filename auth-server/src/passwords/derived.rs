@@ -1,17 +1,19 @@
 //! PBKDF2 and scrypt: hashes that came by an import and become Argon2id at the next login. Their form here is the PHC
 //! string: `$pbkdf2-sha256$i=600000,l=32$salt$hash` (also `-sha1`, `-sha512`) and `$scrypt$ln=15,r=8,p=1$salt$hash`.
 
+use std::num::NonZeroU32;
+
 use argon2::password_hash::phc::{Ident, Output, ParamsString, PasswordHash, Salt};
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
+use aws_lc_rs::pbkdf2;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{HashError, Unusable};
 
-/// Dearest PBKDF2 that is checked: a second or so. Django's default of 2025 is 1,000,000.
+/// Dearest PBKDF2 that is checked: a second or so. Django's default of 2025 is 1,000,000 with SHA-256, Keycloak's 210,000
+/// with SHA-512, a round of which takes twice as long.
 const MOST_ROUNDS: u32 = 2_000_000;
+const MOST_ROUNDS_SHA512: u32 = 1_000_000;
 /// Dearest scrypt: 128 MiB, and a second or so. OWASP's is N = 2^17, r = 8, p = 1; Django's N = 2^14, r = 8, p = 5.
 const MOST_MEMORY_LOG_N: u32 = 20;
 const MOST_MEMORY: u64 = 128 * 1024 * 1024;
@@ -28,7 +30,7 @@ pub(super) struct DerivedHash {
 
 /// How the password is stretched.
 pub(super) enum Function {
-    Pbkdf2(Prf, u32),
+    Pbkdf2(Prf, NonZeroU32),
     Scrypt(scrypt::Params),
 }
 
@@ -50,6 +52,21 @@ impl Prf {
         }
     }
 
+    const fn most_rounds(self) -> u32 {
+        match self {
+            Self::Sha1 | Self::Sha256 => MOST_ROUNDS,
+            Self::Sha512 => MOST_ROUNDS_SHA512,
+        }
+    }
+
+    const fn algorithm(self) -> pbkdf2::Algorithm {
+        match self {
+            Self::Sha1 => pbkdf2::PBKDF2_HMAC_SHA1,
+            Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
+            Self::Sha512 => pbkdf2::PBKDF2_HMAC_SHA512,
+        }
+    }
+
     const fn length(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -61,11 +78,11 @@ impl Prf {
 
 impl Function {
     /// PBKDF2 within its bound.
-    pub(super) const fn pbkdf2(prf: Prf, rounds: u32) -> Result<Self, Unusable> {
-        match rounds {
-            0 => Err(Unusable::Format),
-            1..=MOST_ROUNDS => Ok(Self::Pbkdf2(prf, rounds)),
-            _ => Err(Unusable::TooDear),
+    pub(super) fn pbkdf2(prf: Prf, rounds: u32) -> Result<Self, Unusable> {
+        match NonZeroU32::new(rounds) {
+            None => Err(Unusable::Format),
+            Some(rounds) if rounds.get() <= prf.most_rounds() => Ok(Self::Pbkdf2(prf, rounds)),
+            Some(_) => Err(Unusable::TooDear),
         }
     }
 
@@ -118,7 +135,7 @@ impl DerivedHash {
         let mut add = |name: &str, value: u32| params.add_decimal(name, value).map_err(|_| HashError::Parameters);
         let algorithm = match &self.function {
             Function::Pbkdf2(prf, rounds) => {
-                add("i", *rounds)?;
+                add("i", rounds.get())?;
                 add("l", u32::try_from(self.output.len()).map_err(|_| HashError::Parameters)?)?;
                 prf.ident()
             }
@@ -147,9 +164,7 @@ impl DerivedHash {
             return false;
         };
         match &self.function {
-            Function::Pbkdf2(Prf::Sha1, rounds) => pbkdf2_hmac::<Sha1>(typed, &self.salt, *rounds, made),
-            Function::Pbkdf2(Prf::Sha256, rounds) => pbkdf2_hmac::<Sha256>(typed, &self.salt, *rounds, made),
-            Function::Pbkdf2(Prf::Sha512, rounds) => pbkdf2_hmac::<Sha512>(typed, &self.salt, *rounds, made),
+            Function::Pbkdf2(prf, rounds) => pbkdf2::derive(prf.algorithm(), *rounds, &self.salt, typed, made),
             Function::Scrypt(costs) => {
                 if scrypt::scrypt(typed, &self.salt, costs, made).is_err() {
                     return false;
@@ -172,6 +187,7 @@ mod tests {
     #[case::owasp("$pbkdf2-sha256$i=600000,l=32", None)]
     #[case::for_ever("$pbkdf2-sha256$i=4294967295,l=32", Some(Unusable::TooDear))]
     #[case::too_many("$pbkdf2-sha1$i=2000001,l=32", Some(Unusable::TooDear))]
+    #[case::too_many_of_sha512("$pbkdf2-sha512$i=1000001,l=32", Some(Unusable::TooDear))]
     #[case::none("$pbkdf2-sha512$i=0,l=32", Some(Unusable::Format))]
     #[case::no_number("$pbkdf2-sha512$i=99999999999,l=32", Some(Unusable::Format))]
     #[case::no_rounds("$pbkdf2-sha512$l=32", Some(Unusable::Format))]

@@ -2,8 +2,8 @@
 //!
 //! 1. A request puts its work into a bounded queue. In a full one the address with the most waiting work makes room;
 //!    whoever gives way or finds no room gets [`LaneError::Busy`] at once.
-//! 2. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that was
-//!    served least recently. The async threads and tokio's blocking pool never hash, so that everything else stays
+//! 2. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that
+//!    asked least recently. The async threads and tokio's blocking pool never hash, so that everything else stays
 //!    quick while the lane is full.
 //! 3. Who has waited longer than the settings allow gets [`LaneError::Busy`]; work whose caller hung up is not
 //!    started.

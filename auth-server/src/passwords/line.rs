@@ -1,10 +1,11 @@
 //! Who is next: the waiting work of many addresses, in a fair order. No threads, no time.
 //!
 //! 1. Each address has a line of its own, in the order of arrival.
-//! 2. Next is the address that was served least recently; one that was not served of late comes before those that were.
-//!    With steady demand that is one turn each, however much work an address brings.
-//! 3. Where the room is full, the address with the most waiting work gives up its newest; among equals the one that was
-//!    served last. If that is the newcomer itself, it is turned away.
+//! 2. Next is the address that has asked least of late, whether it was served or not; among equals the one that came
+//!    first. An address that brings much work waits behind those that bring little, and whoever comes back after being
+//!    put off gains on a crowd that asks all the time, however many addresses the crowd has.
+//! 3. Where the room is full, the address with the most waiting work gives up its newest; among equals the one that has
+//!    asked most. If that is the newcomer itself, it is turned away.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,8 +13,10 @@ use std::net::IpAddr;
 /// Whose work it is; `None` is the server's own.
 pub(super) type Key = Option<IpAddr>;
 
-/// Addresses whose last turn is remembered, in each of two generations.
+/// Addresses that are remembered, in each of two generations.
 const REMEMBERED: usize = 4096;
+/// Questions that a generation lasts.
+const GENERATION: u64 = 16_384;
 
 /// Waiting work, at most `capacity` pieces.
 pub(super) struct Line<T> {
@@ -22,10 +25,11 @@ pub(super) struct Line<T> {
     lanes: HashMap<Key, Waiting<T>>,
     /// Addresses with waiting work, the next one first.
     order: BTreeSet<(Turn, Key)>,
-    turns: Turns,
+    asks: Asks,
+    arrivals: u64,
 }
 
-/// When an address had its last turn (0: not of late), then when it came.
+/// How often an address asked of late, then when it came.
 type Turn = (u64, u64);
 
 struct Waiting<T> {
@@ -33,10 +37,11 @@ struct Waiting<T> {
     work: VecDeque<T>,
 }
 
-/// Last turns of the addresses that were served of late, bounded by forgetting the older half.
+/// How often addresses asked of late, bounded by forgetting: what is one generation old counts half, what is two
+/// generations old does not count.
 #[derive(Default)]
-struct Turns {
-    clock: u64,
+struct Asks {
+    count: u64,
     young: HashMap<Key, u64>,
     old: HashMap<Key, u64>,
 }
@@ -54,7 +59,7 @@ pub(super) enum Pushed<T> {
 
 impl<T> Line<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, count: 0, lanes: HashMap::new(), order: BTreeSet::new(), turns: Turns::default() }
+        Self { capacity, count: 0, lanes: HashMap::new(), order: BTreeSet::new(), asks: Asks::default(), arrivals: 0 }
     }
 
     pub(super) const fn is_full(&self) -> bool {
@@ -65,9 +70,13 @@ impl<T> Line<T> {
         self.lanes.values().flat_map(|waiting| &waiting.work)
     }
 
-    /// Whether work of `key` would find a place now.
-    pub(super) fn has_place(&self, key: Key) -> bool {
-        !self.is_full() || self.find_victim(key).is_some()
+    /// Whether work of `key` would find a place now. To be told no is to have asked.
+    pub(super) fn has_place(&mut self, key: Key) -> bool {
+        let has_place = !self.is_full() || self.find_victim(key).is_some();
+        if !has_place {
+            self.asks.note(key);
+        }
+        has_place
     }
 
     pub(super) fn push(&mut self, key: Key, work: T) -> Pushed<T> {
@@ -80,14 +89,17 @@ impl<T> Line<T> {
                 self.append(key, work);
                 Pushed::InPlaceOf(evicted)
             }
-            None => Pushed::Refused,
+            None => {
+                self.asks.note(key);
+                Pushed::Refused
+            }
         }
     }
 
     /// Who makes room for a newcomer, if anybody does.
     fn find_victim(&self, key: Key) -> Option<Key> {
         let own = self.lanes.get(&key).map_or(0, |waiting| waiting.work.len());
-        let newcomer = (own + 1, self.turns.last(key));
+        let newcomer = (own + 1, self.asks.of(key));
         let largest = self.lanes.iter().map(|(key, waiting)| (waiting.work.len(), waiting.turn.0, *key)).max();
         largest.filter(|(length, turn, other)| *other != key && (*length, *turn) > newcomer).map(|(.., other)| other)
     }
@@ -100,7 +112,6 @@ impl<T> Line<T> {
             self.count -= usize::from(work.is_some());
             match work.filter(&mut is_wanted) {
                 Some(work) => {
-                    self.turns.note(key);
                     self.reorder(key);
                     return Some(work);
                 }
@@ -124,11 +135,12 @@ impl<T> Line<T> {
 
     fn append(&mut self, key: Key, work: T) {
         self.count += 1;
+        let turn = self.turn(key);
+        self.asks.note(key);
         if let Some(waiting) = self.lanes.get_mut(&key) {
             waiting.work.push_back(work);
             return;
         }
-        let turn = self.turns.of_newcomer(key);
         self.order.insert((turn, key));
         self.lanes.insert(key, Waiting { turn, work: VecDeque::from([work]) });
     }
@@ -140,9 +152,14 @@ impl<T> Line<T> {
         Some(evicted)
     }
 
-    /// After a turn: to the end of the order.
+    fn turn(&mut self, key: Key) -> Turn {
+        self.arrivals += 1;
+        (self.asks.of(key), self.arrivals)
+    }
+
+    /// After a turn: where it belongs by now.
     fn reorder(&mut self, key: Key) {
-        let turn = self.turns.of_newcomer(key);
+        let turn = self.turn(key);
         if let Some(waiting) = self.lanes.get_mut(&key) {
             self.order.remove(&(waiting.turn, key));
             waiting.turn = turn;
@@ -160,21 +177,18 @@ impl<T> Line<T> {
     }
 }
 
-impl Turns {
-    fn last(&self, key: Key) -> u64 {
-        self.young.get(&key).or_else(|| self.old.get(&key)).copied().unwrap_or(0)
-    }
-
-    fn of_newcomer(&mut self, key: Key) -> Turn {
-        self.clock += 1;
-        (self.last(key), self.clock)
+impl Asks {
+    fn of(&self, key: Key) -> u64 {
+        let count = |generation: &HashMap<Key, u64>| generation.get(&key).copied().unwrap_or(0);
+        count(&self.young) + count(&self.old) / 2
     }
 
     fn note(&mut self, key: Key) {
-        self.clock += 1;
-        self.young.insert(key, self.clock);
-        if self.young.len() >= REMEMBERED {
+        *self.young.entry(key).or_default() += 1;
+        self.count += 1;
+        if self.count >= GENERATION || self.young.len() >= REMEMBERED {
             self.old = std::mem::take(&mut self.young);
+            self.count = 0;
         }
     }
 }
@@ -194,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn f12_each_address_has_its_turn_however_much_it_brings() {
+    fn f12_who_brings_little_does_not_wait_for_who_brings_much() {
         let mut line = Line::new(9);
         for work in ["a1", "a2", "a3", "a4"] {
             line.push(at(1), work);
@@ -202,21 +216,53 @@ mod tests {
         line.push(at(2), "b1");
         line.push(at(2), "b2");
         line.push(None, "own");
-        assert_eq!(drain(&mut line), ["a1", "b1", "own", "a2", "b2", "a3", "a4"]);
+        assert_eq!(drain(&mut line), ["a1", "b1", "own", "b2", "a2", "a3", "a4"]);
     }
 
     #[test]
-    fn f12_who_was_not_served_of_late_comes_first() {
+    fn f12_who_asks_seldom_comes_before_a_crowd_served_or_not() {
         let mut line = Line::new(9);
-        for key in 1..=3 {
-            line.push(at(key), "old");
+        for _ in 0..3 {
+            for key in 1..=3 {
+                line.push(at(key), "crowd");
+            }
+            line.pop(|_| true);
+            line.clear();
         }
-        assert_eq!(drain(&mut line).len(), 3);
-        for key in 1..=3 {
-            line.push(at(key), "again");
+        for (key, work) in [(1, "crowd"), (9, "put off"), (2, "crowd")] {
+            line.push(at(key), work);
         }
-        line.push(at(9), "fresh");
-        assert_eq!(line.pop(|_| true), Some("fresh"));
+        assert_eq!(line.pop(|_| true), Some("put off"));
+        line.push(at(9), "again");
+        assert_eq!(line.pop(|_| true), Some("again"));
+    }
+
+    #[test]
+    fn equals_have_one_turn_each() {
+        let mut line = Line::new(9);
+        let mut turns = [0; 3];
+        for key in 0..3 {
+            line.push(at(key), key);
+        }
+        for _ in 0..30 {
+            let key = line.pop(|_| true).unwrap();
+            turns[usize::from(key)] += 1;
+            line.push(at(key), key);
+        }
+        assert_eq!(turns, [10; 3]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut asks = Asks::default();
+        for number in 0..100_000_u32 {
+            asks.note(Some(std::net::Ipv4Addr::from_bits(number).into()));
+        }
+        assert!(asks.young.len() + asks.old.len() <= 2 * REMEMBERED);
+        for _ in 0..3 * GENERATION {
+            asks.note(None);
+        }
+        assert_eq!(asks.young.len() + asks.old.len(), 2);
     }
 
     #[test]
@@ -230,11 +276,11 @@ mod tests {
         assert_eq!(line.push(at(2), "b2"), Pushed::Refused, "then both would have two, and nobody gains");
         assert_eq!(line.push(at(3), "c1"), Pushed::InPlaceOf("a2"));
         assert_eq!(drain(&mut line), ["a1", "b1", "c1"]);
-        // All equal now: who was served last makes room for whom nobody has served yet.
+        // All have one now: who has asked most makes room for whom nobody has seen yet.
         for (key, work) in [(1, "a5"), (2, "b3"), (3, "c2")] {
             line.push(at(key), work);
         }
-        assert_eq!(line.push(at(4), "d1"), Pushed::InPlaceOf("c2"));
+        assert_eq!(line.push(at(4), "d1"), Pushed::InPlaceOf("a5"));
     }
 
     #[test]

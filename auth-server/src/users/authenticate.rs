@@ -95,8 +95,8 @@ impl Users {
         let begun = Instant::now();
         let result = self.check(candidate, plain, caller).await;
         if matches!(result, Err(AuthenticateError::Refused(_))) {
-            // A bcrypt or imported hash takes longer than the one that is burnt for an unknown user. Waiting hides that at no
-            // cost; burning as much for everybody would be a lever for floods.
+            // A bcrypt or imported hash takes longer than the one that is burnt for an unknown user. Waiting hides that
+            // at no cost; burning as much for everybody would be a lever for floods.
             sleep_until(begun + self.lane().floor()).await;
         }
         result

@@ -17,7 +17,7 @@ use crate::config::TrustedProxies;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address. A request without a connection, as tests make it, is from loopback.
+/// The client's address; the log's lines of this request name it from here on. A request without a connection, as tests make it, is from loopback.
 pub fn client_ip(extensions: &Extensions, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -26,11 +26,13 @@ pub fn client_ip(extensions: &Extensions, headers: &HeaderMap, proxies: &Trusted
     }
     let old = follow(peer, elements(headers, &X_FORWARDED_FOR).iter().map(|element| address(element)), proxies);
     let new = follow(peer, elements(headers, &FORWARDED).iter().map(|element| forwarded_for(element)), proxies);
-    match (old, new) {
+    let client = match (old, new) {
         (Some(old), Some(new)) if old != new => peer,
         (Some(found), _) | (None, Some(found)) => found,
         (None, None) => peer,
-    }
+    };
+    tracing::Span::current().record("client.forwarded", tracing::field::display(client));
+    client
 }
 
 /// From the right to the first address that is no proxy's; `None` where the header is absent.

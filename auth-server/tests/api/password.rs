@@ -11,10 +11,12 @@ async fn a_password_buys_a_token(pool: Pool) {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let mut body = answer.json();
     body["access_token"] = "(jwt)".into();
+    body["refresh_token"] = "(opaque)".into();
     insta::assert_json_snapshot!(body, @r#"
     {
       "access_token": "(jwt)",
       "expires_in": 600,
+      "refresh_token": "(opaque)",
       "scope": "movies:read",
       "token_type": "Bearer"
     }

@@ -28,12 +28,12 @@ async fn with_keys_and_database_the_service_is_ready(pool: PgPool) {
     assert_snapshot!(app.ask(Method::GET, "/readyz", None).await, @r#"
     200 OK
     cache-control: no-store
-    content-length: 18
+    content-length: 38
     content-type: application/json
     referrer-policy: no-referrer
     x-content-type-options: nosniff
 
-    {"status":"ready"}
+    {"status":"ready","revocations":"off"}
     "#);
 }
 

@@ -1,6 +1,8 @@
 //! One service with its own issuer, and answers as text.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,12 +16,15 @@ use movies_api::state::AppState;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::db::Pool;
+use shared::http::serve::{self, ServeOptions};
 use shared::testing::{TestIssuer, TokenBuilder};
 use shared::token::bearer::Gate;
 use shared::token::keys::KeySet;
+use shared::token::revocations::Revocations;
 use shared::token::source::Keys;
 use shared::token::verifier::Verifier;
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -54,10 +59,33 @@ impl TestApp {
         Self::with(pool, issuer, set, true, app::rooms())
     }
 
+    /// With keys from wherever.
+    pub fn with_source(pool: Pool, issuer: TestIssuer, keys: Keys) -> Self {
+        Self::with_revocations(pool, issuer, keys, Revocations::off(), Self::standing_clock())
+    }
+
+    /// With a feed that somebody else follows, by the same clock.
+    pub fn with_revocations(pool: Pool, issuer: TestIssuer, keys: Keys, feed: Revocations, clock: Clock) -> Self {
+        Self::build(pool, issuer, (keys, feed, clock), true, app::rooms())
+    }
+
+    pub fn standing_clock() -> Clock {
+        Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap())
+    }
+
     fn with(pool: Pool, issuer: TestIssuer, set: KeySet, has_docs: bool, rooms: OpenApiRouter<AppState>) -> Self {
-        let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let keys = Keys::fixed(set);
-        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
+        let parts = (Keys::fixed(set), Revocations::off(), Self::standing_clock());
+        Self::build(pool, issuer, parts, has_docs, rooms)
+    }
+
+    fn build(
+        pool: Pool,
+        issuer: TestIssuer,
+        (keys, revocations, clock): (Keys, Revocations, Clock),
+        has_docs: bool,
+        rooms: OpenApiRouter<AppState>,
+    ) -> Self {
+        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
         let token_url = format!("{}/token", issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, token_url };
@@ -88,6 +116,48 @@ impl TestApp {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+}
+
+/// The service in its own serving loop, for what only real HTTP shows.
+pub struct Listening {
+    app: TestApp,
+    address: SocketAddr,
+    client: reqwest::Client,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    pub async fn start(app: TestApp) -> Self {
+        let listener = serve::bind("127.0.0.1:0".parse().unwrap(), "BIND").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = serve::serve(listener, app.router.clone(), ServeOptions::default(), std::future::pending());
+        Self { app, address, client: reqwest::Client::new(), task: tokio::spawn(serving) }
+    }
+
+    /// Status, challenge and body of a GET with these `Authorization` headers.
+    pub async fn fetch(&self, target: &str, authorization: &[&str]) -> (u16, String, String) {
+        let mut request = self.client.get(format!("http://{}{target}", self.address));
+        for value in authorization {
+            request = request.header(header::AUTHORIZATION, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let challenge = answer.headers().get(header::WWW_AUTHENTICATE).map_or("", |value| value.to_str().unwrap());
+        (answer.status().as_u16(), challenge.to_owned(), answer.text().await.unwrap())
+    }
+}
+
+impl Deref for Listening {
+    type Target = TestApp;
+
+    fn deref(&self) -> &TestApp {
+        &self.app
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -93,7 +93,8 @@ where
     }
 }
 
-/// `client.id` and `user.id` are filled in by whoever learns them; each line of the request has them from then on.
+/// `client.forwarded` (the client that a trusted proxy names), `client.id` and `user.id` are filled in by whoever learns
+/// them; each line of the request has them from then on.
 fn span(request: &Request, id: Uuid) -> Span {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     // At this level so that `RUST_LOG=error` leaves the request's id on the lines that are left.
@@ -103,6 +104,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         http.method = request.method().as_str(),
         http.route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str),
         client.address = peer.map(tracing::field::display),
+        client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
     )

@@ -43,6 +43,15 @@ impl Cores {
         }
     }
 
+    /// All for everybody, for trials that want the whole machine.
+    pub fn undivided() -> Self {
+        Self {
+            count: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            #[cfg(target_os = "linux")]
+            split: None,
+        }
+    }
+
     /// How many this program may use.
     pub fn count(&self) -> usize {
         self.count

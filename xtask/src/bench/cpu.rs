@@ -26,6 +26,13 @@ impl Process {
         Some(Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1)))
     }
 
+    /// A line of its status such as `VmRSS` or `VmHWM` (the most it ever had), in MiB.
+    pub fn memory_mib(self, line: &str) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))?;
+        Some(found.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+    }
+
     fn parent(self) -> Option<u32> {
         fields(&self.stat()?).nth(1)?.parse().ok()
     }

@@ -36,7 +36,7 @@ pub fn with_database<T>(
     work: impl FnOnce(&Database) -> Result<T>,
 ) -> Result<T> {
     if let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
-        say("    Database DATABASE_URL is set: the bench uses that server");
+        say("    Database DATABASE_URL is set: that server is used");
         return on_server(&url, false, work);
     }
     cores.enter(Side::Server);
@@ -49,7 +49,7 @@ pub fn with_database<T>(
 fn on_server<T>(server: &str, is_private: bool, work: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
     let options = db::connect_options(server).context("DATABASE_URL")?;
     let name = format!("myapi_bench_{}", random::text(8)?);
-    execute(&options, format!("create database {name}")).context("cannot make a database for the bench")?;
+    execute(&options, format!("create database {name}")).context("cannot make a database for the run")?;
     let database = Database { url: options.clone().database(&name).to_url_lossy().to_string(), is_private };
     let done = work(&database);
     let dropped = execute(&options, format!("drop database {name} with (force)"));

@@ -21,17 +21,17 @@ mod cases;
 #[cfg(feature = "bench")]
 mod chart;
 #[cfg(feature = "bench")]
-mod cores;
+pub mod cores;
 #[cfg(feature = "bench")]
-mod cpu;
+pub mod cpu;
 #[cfg(feature = "bench")]
-mod database;
+pub mod database;
 #[cfg(feature = "bench")]
-mod figures;
+pub mod figures;
 #[cfg(feature = "bench")]
 mod load;
 #[cfg(feature = "bench")]
-mod measured;
+pub mod measured;
 #[cfg(feature = "bench")]
 mod raw;
 #[cfg(feature = "bench")]
@@ -39,9 +39,9 @@ mod refusals;
 #[cfg(feature = "bench")]
 mod report;
 #[cfg(not(feature = "bench"))]
-mod rerun;
+pub mod rerun;
 #[cfg(feature = "bench")]
-mod rig;
+pub mod rig;
 #[cfg(feature = "bench")]
 mod run;
 #[cfg(feature = "bench")]

@@ -196,7 +196,10 @@ fn get(target: &str, token: Option<&str>) -> Result<Ask> {
 }
 
 /// Ports that nobody has at this moment.
-fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+///
+/// # Errors
+/// When there are none.
+pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     // All are held until each is known, so that they differ.
     let listeners: Vec<TcpListener> =
         (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;

@@ -12,6 +12,21 @@
 //!
 //! Users and clients are revoked by version (`ver`, `cver`), never by time: a time would miss a token that is minted
 //! meanwhile, and would refuse whoever logs in again within the same second.
+//!
+//! ```no_run
+//! use shared::clock::Clock;
+//! use shared::token::revocations::{Feed, Revocations, SignedFeed};
+//! use shared::token::source::{Keys, KeysOptions};
+//! use shared::token::verifier::Verifier;
+//!
+//! fn follow(verifier: Verifier, keys: Keys) -> Result<Verifier, Box<dyn std::error::Error>> {
+//!     let revocations = Revocations::new(Clock::system());
+//!     let url = "http://127.0.0.1:8001/revocations".parse()?;
+//!     let feed = SignedFeed::new(url, "http://127.0.0.1:8001", keys.clone(), &KeysOptions::default())?;
+//!     tokio::spawn(revocations.clone().follow(Feed::Url(feed), keys, || ()));
+//!     Ok(verifier.with_revocations(revocations))
+//! }
+//! ```
 
 mod database;
 mod follow;

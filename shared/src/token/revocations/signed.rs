@@ -59,7 +59,12 @@ impl SignedFeed {
         Ok(Self { fetcher: Fetcher::new(url, options)?, issuer: issuer.to_owned(), keys, goes_on: false })
     }
 
-    pub(super) async fn read(&mut self, revocations: &Revocations) -> Result<(), FeedError> {
+    /// Reads on into `revocations`; everything, where the last reading failed.
+    ///
+    /// # Errors
+    ///
+    /// [`FeedError`] for an answer that is not the issuer's of now; nothing has changed then.
+    pub async fn read(&mut self, revocations: &Revocations) -> Result<(), FeedError> {
         let read = self.read_on(revocations).await;
         self.goes_on = read.is_ok();
         read
@@ -109,7 +114,10 @@ impl Document {
     fn apply(self, revocations: &Revocations) -> Result<(), FeedError> {
         let position = Position { feed_id: Some(self.feed_id), seq: self.seq };
         let entries = self.entries.into_iter().map(Entry::try_from).collect::<Result<Vec<_>, _>>()?;
-        if self.complete {
+        // Another replica of the issuer may be an instant behind: what was revoked already stays so.
+        let held = revocations.position();
+        let is_behind = held.feed_id == Some(self.feed_id) && self.seq < held.seq;
+        if self.complete && !is_behind {
             revocations.replace(entries, position);
         } else {
             revocations.add(entries, position);

@@ -1,0 +1,24 @@
+//! `cargo xtask soak`: long trials against the real binaries on a private Postgres, with the figures that a closing note
+//! needs. CI runs the same in small, as tests.
+//!
+//! A new soak is one file with a function of the type [`table::Trial`] and one line in [`table::SOAKS`]. Each has a
+//! database and a folder of its own; what it measures are [`figures::Figure`]s, with the bound that each has to keep.
+//! The last result of each is kept in `deploy/soak.json`, by name.
+
+#[cfg(feature = "bench")]
+mod client;
+#[cfg(feature = "bench")]
+mod figures;
+#[cfg(feature = "bench")]
+mod login_flood;
+#[cfg(feature = "bench")]
+mod probe;
+#[cfg(feature = "bench")]
+mod run;
+#[cfg(feature = "bench")]
+mod table;
+
+#[cfg(not(feature = "bench"))]
+pub use crate::bench::rerun::run;
+#[cfg(feature = "bench")]
+pub use run::run;

@@ -90,7 +90,7 @@ async fn a_retired_key_goes_when_the_last_token_under_it_is_dead(pool: Pool) {
     keys.now += TimeDelta::seconds(86_400 + 119);
     assert!(keys.tick().await.gone.is_empty());
     keys.now += TimeDelta::seconds(1);
-    assert_eq!(keys.tick().await.gone, [first.clone()]);
+    assert_eq!(keys.tick().await.gone, std::slice::from_ref(&first));
     assert!(keys.states().await.iter().all(|(kid, _)| *kid != first));
 }
 
@@ -110,7 +110,7 @@ async fn a_live_resource_server_that_lacks_the_key_is_waited_for_and_named(pool:
     let status = keys::status(&keys.pool, SCHEDULE, keys.now).await.unwrap();
     assert_eq!(status.next.unwrap().gate, waiting.gate);
     let lacks: Vec<Vec<String>> = status.resource_servers.into_iter().map(|server| server.lacks).collect();
-    assert_eq!(lacks.into_iter().flatten().collect::<Vec<_>>(), [next.clone()]);
+    assert_eq!(lacks.concat(), std::slice::from_ref(&next));
 
     keys.report(2, &[&first, &next], "url", 0).await;
     assert_eq!(keys.rotate(false).await.active_kid, next);

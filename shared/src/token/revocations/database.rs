@@ -95,7 +95,8 @@ async fn hear(pool: &Pool, hints: &Notify, was_told: &mut bool) -> sqlx::Result<
     *was_told = false;
     // What was written before this is hinted at by nobody.
     hints.notify_one();
-    while listener.try_recv().await?.is_some() {
+    // A session that ends, in whatever way, is begun anew: told is only where none can be had.
+    while let Ok(Some(_)) = listener.try_recv().await {
         // What it says does not matter: the feed does.
         hints.notify_one();
     }

@@ -16,6 +16,7 @@ mod fetch;
 mod file;
 mod flight;
 mod options;
+mod refused;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,23 +170,6 @@ impl Keys {
         self.holds(kid)
     }
 
-    /// Takes revoked keys out of the set and off the disk at once, and leaves them out of every set that is read later.
-    /// `kids` are all that are revoked now.
-    pub fn refuse(&self, kids: HashSet<String>) {
-        let mut refused = lock(&self.0.refused);
-        if *refused == kids {
-            return;
-        }
-        *refused = kids;
-        let held = self.0.set.load_full();
-        let left = KeySet::clone(&held).without(&refused);
-        if left != *held {
-            tracing::warn!(keys.held = ?held.kids(), keys.left = ?left.kids(), "a key is revoked and trusted no more");
-            self.replace(left);
-            self.0.was_read.notify_one();
-        }
-    }
-
     /// Tells whenever the set is another.
     pub fn watch(&self) -> watch::Receiver<()> {
         self.0.was_changed.subscribe()
@@ -212,12 +196,6 @@ impl Keys {
     pub fn age(&self) -> Option<Duration> {
         let status = lock(&self.0.status);
         status.read_at.map(|at| status.age_then.saturating_add(at.elapsed()))
-    }
-
-    /// The lock on what is refused is held meanwhile, so that no set comes in beside it.
-    fn replace(&self, set: KeySet) {
-        self.0.set.store(Arc::new(set));
-        self.0.was_changed.send_replace(());
     }
 
     fn holds(&self, kid: &str) -> bool {

@@ -15,10 +15,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
-use super::{Kind, Target};
+use super::{Kind, Target, client};
 use crate::bench::cores::{Cores, Side};
 use crate::interrupt::Interrupt;
-use crate::up::provision::CLIENT;
 
 /// The time of each refusal, by kind.
 ///
@@ -54,7 +53,7 @@ pub fn ask_all(
 fn body(kind: Kind, number: usize, target: &Target) -> String {
     let escaped = kind.email(number).replace('@', "%40");
     let password = kind.password(&target.password).replace(' ', "+");
-    format!("grant_type=password&client_id={CLIENT}&username={escaped}&password={password}")
+    format!("grant_type=password&client_id={}&username={escaped}&password={password}", client(number))
 }
 
 /// One of a network of its own, so that no limit on an address or its neighbours has a say.

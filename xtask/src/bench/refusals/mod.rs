@@ -28,6 +28,9 @@ const DEAR: &str = "$2b$10$7i8rV6kOZ2oAaNmG1qvj4uEwUqnd4TUw5rY5Yw1mkbZ5Z5mqGvQ0C
 /// Bytes of a very long name.
 const LONG: usize = 8192;
 
+/// Clients that the requests are spread over, so that no limit on one of them has a say.
+const CLIENTS: usize = 4;
+
 /// Who is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +148,11 @@ pub fn measure(
     cores: &Cores,
     interrupt: &Interrupt,
 ) -> Result<Vec<Told>> {
+    for number in 0..CLIENTS {
+        let (id, mut create) = (client(number), services.auth(&["client", "create"]));
+        create.args([&id, "--public", "--grant", "password", "--scope", "movies:read"]);
+        once::must(&create, None, "", interrupt)?;
+    }
     let mut told = Vec::new();
     for (kinds, samples, from) in [(&FIRST[..], samples, 0), (&SECOND[..], samples / 4, samples)] {
         // Of each user once: what an attempt leaves behind must not show in the next.
@@ -156,6 +164,11 @@ pub fn measure(
         told.extend(others.map(|(kind, times)| Told::of(*kind, times, wrong)));
     }
     Ok(told)
+}
+
+/// The id of the client that the requests of this number go through.
+fn client(number: usize) -> String {
+    format!("refused{}", number % CLIENTS)
 }
 
 fn import(

@@ -9,6 +9,7 @@ mod limits;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;
+mod peers;
 mod replicas;
 mod settings;
 mod start;

@@ -2,20 +2,20 @@
 //! discovery alone. Where Node.js or npm is missing the test says by name that it is skipped; with
 //! `MYAPI_TEST_REQUIRE=all` it fails instead.
 
-use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 use shared::db::Pool;
 
 use super::binary::Binary;
+use super::packages;
 use crate::app::{AUDIENCE, CONFIDENTIAL, EMAIL, PASSWORD, PUBLIC, TestApp};
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone(pool: Pool) {
-    let Some(folder) = installed("oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone") else { return };
+    let test = "oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone";
+    let Some(folder) = packages::installed(test, "peers", "oauth4webapi.mjs") else { return };
     let app = TestApp::new(pool.clone()).await;
     // The issuer is known before the server listens.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -48,43 +48,4 @@ async fn oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone(poo
         })
     );
     server.stop();
-}
-
-/// The folder with the script and the packages of `tests/peers/package-lock.json`, in the target folder.
-fn installed(test: &str) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    match install(&source, &folder) {
-        Ok(()) => Some(folder),
-        Err(reason) => {
-            assert_ne!(std::env::var("MYAPI_TEST_REQUIRE").as_deref(), Ok("all"), "{test}: {reason}");
-            eprintln!("skipped: {test}: {reason}");
-            None
-        }
-    }
-}
-
-fn install(source: &Path, folder: &Path) -> Result<(), String> {
-    for tool in ["node", "npm"] {
-        let is_there = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
-        if !is_there {
-            return Err(format!("needs {tool}"));
-        }
-    }
-    fs::create_dir_all(folder).unwrap();
-    let is_same = |name: &str| fs::read(folder.join(name)).ok() == fs::read(source.join(name)).ok();
-    let is_current = is_same("package-lock.json") && folder.join("node_modules/.package-lock.json").is_file();
-    for name in ["package.json", "oauth4webapi.mjs"] {
-        fs::copy(source.join(name), folder.join(name)).unwrap();
-    }
-    if is_current {
-        return Ok(());
-    }
-    fs::copy(source.join("package-lock.json"), folder.join("package-lock.json")).unwrap();
-    let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
-    let output = Command::new("npm").args(flags).current_dir(folder).output().map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("npm ci failed: {}", String::from_utf8_lossy(&output.stderr)))
 }

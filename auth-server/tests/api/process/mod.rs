@@ -2,6 +2,7 @@
 
 pub mod binary;
 mod commands;
+mod commit_reset;
 mod crash;
 mod drain;
 mod flood;
@@ -9,6 +10,7 @@ mod limits;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;
+mod partition_drop;
 mod replicas;
 mod settings;
 mod start;

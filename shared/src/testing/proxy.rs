@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_linger;
+use rustix::net::connect_unspec;
 use sqlx::postgres::PgConnectOptions;
 
 const BROKEN: &str = "a test fixture is broken";
@@ -21,6 +21,9 @@ pub enum Upstream {
     /// A socket in the file system.
     Unix(PathBuf),
 }
+
+/// How sqlx ends a transaction: a simple query (Postgres manual, "Message Formats").
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// What happens to the next COMMIT that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,33 +203,33 @@ fn pass(client: &mut TcpStream, server: &mut Server, shared: &Shared) -> io::Res
     loop {
         let length = client.read(&mut buffer)?;
         let Some(message) = buffer.get(..length).filter(|message| !message.is_empty()) else { return Ok(()) };
-        let fault = if is_commit(message) { lock(&shared.at_commit).take() } else { None };
-        let Some(fault) = fault else {
+        let commit = message.windows(COMMIT.len()).position(|part| part == COMMIT);
+        let fault = commit.and_then(|at| Some((at, lock(&shared.at_commit).take()?)));
+        let Some((at, fault)) = fault else {
             server.write_all(message)?;
             continue;
         };
+        shared.resets.fetch_add(1, Ordering::SeqCst);
         // The client first, so that it hears nothing however quick the server is.
         reset(client);
-        if fault == AtCommit::ResetBehind {
-            server.write_all(message)?;
-            // The server reads what is there even of a connection that is closed; not at once, so that it is at it.
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        shared.resets.fetch_add(1, Ordering::SeqCst);
+        let passes = match fault {
+            AtCommit::ResetBehind => message.len(),
+            AtCommit::ResetBefore => at,
+        };
+        server.write_all(message.get(..passes).unwrap_or_default())?;
+        // A server that is at it when the connection closes; it reads what is there in any case.
+        std::thread::sleep(Duration::from_millis(1));
         return Ok(());
     }
 }
 
-/// A simple query (`Q`) that is COMMIT, as sqlx ends a transaction.
-fn is_commit(message: &[u8]) -> bool {
-    message.first() == Some(&b'Q') && message.get(5..) == Some(b"COMMIT\0".as_slice())
-}
-
-/// Ends a connection by a reset, which is no orderly end; false where it had ended before.
+/// Ends a connection by a reset, which is no orderly end, whoever else has a handle of it; false where it had ended before.
 fn reset(client: &TcpStream) -> bool {
-    // With this the close of the last handle is a reset; the shutdown lets whoever waits for it let go.
-    let is_there = set_socket_linger(client, Some(Duration::ZERO)).is_ok() && client.peer_addr().is_ok();
-    drop(client.shutdown(std::net::Shutdown::Both));
+    let is_there = client.peer_addr().is_ok();
+    // To disconnect is to reset (tcp(7)). Where a system knows that not, an orderly end has to do.
+    if connect_unspec(client).is_err() {
+        drop(client.shutdown(std::net::Shutdown::Both));
+    }
     is_there
 }
 

@@ -1,6 +1,7 @@
 //! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
 
 pub mod binary;
+mod browser;
 mod commands;
 mod commit_reset;
 mod crash;
@@ -10,7 +11,9 @@ mod limits;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;
+mod packages;
 mod partition_drop;
+mod peers;
 mod replicas;
 mod settings;
 mod start;

@@ -5,9 +5,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::figures::Figure;
 use super::table::Place;
@@ -52,18 +53,26 @@ fn run_one(place: &Place<'_>, interrupt: &Interrupt, test: &CiTest) -> Result<Ve
         // Of the test before; that it is not there is as good.
         drop(fs::remove_file(file));
     }
-    let rounds = place.times.unwrap_or(test.rounds);
-    let mut cargo = place.checkout.cargo();
-    cargo.args(["test", "--quiet", "--package", test.package, "--test", test.target, "--"]);
-    cargo.args(["--exact", test.name, "--nocapture"]);
-    cargo.env("DATABASE_URL", &place.database.url).env("SQLX_OFFLINE", "true").env("MYAPI_TEST_REQUIRE", "all");
-    cargo.env("MYAPI_TEST_ROUNDS", rounds.to_string()).env("MYAPI_TEST_FIGURES", &kept);
-    if let Some(folder) = place.programs.auth.parent() {
-        cargo.env("MYAPI_TEST_BIN_DIR", folder);
+    let cargo = || {
+        let mut cargo = place.checkout.cargo();
+        cargo.args(["test", "--quiet", "--package", test.package, "--test", test.target]);
+        cargo
+    };
+    // First alone: the queries of a build are checked against another database than the one for the tests.
+    let mut build = cargo();
+    build.arg("--no-run");
+    if !guarded(&build, Output::Inherit, interrupt)?.success() {
+        bail!("the tests of {} cannot be built", test.package);
     }
-    let watch = Watch { signal: StopSignal::Int, grace: GRACE, group: true, ids: None, remove: Vec::new() };
-    let file = folder::create_log(&log)?;
-    let status = Guarded::spawn(&cargo, watch, Output::File(file), interrupt)?.wait()?;
+    let rounds = place.times.unwrap_or(test.rounds);
+    let mut run = cargo();
+    run.args(["--", "--exact", test.name, "--nocapture"]);
+    run.env("DATABASE_URL", &place.database.url).env("MYAPI_TEST_REQUIRE", "all");
+    run.env("MYAPI_TEST_ROUNDS", rounds.to_string()).env("MYAPI_TEST_FIGURES", &kept);
+    if let Some(folder) = place.programs.auth.parent() {
+        run.env("MYAPI_TEST_BIN_DIR", folder);
+    }
+    let status = guarded(&run, Output::File(folder::create_log(&log)?), interrupt)?;
     let said = fs::read_to_string(&log).unwrap_or_default();
     // A name that is no test's is no failure to cargo.
     let has_passed = status.success() && said.contains("test result: ok. 1 passed");
@@ -71,8 +80,14 @@ fn run_one(place: &Place<'_>, interrupt: &Interrupt, test: &CiTest) -> Result<Ve
         say(&format!("      FAILED {} ({rounds} rounds). The end of what it said:\n{}", test.name, tail(&log, 30)));
     }
     let mut figures = read(&kept)?;
-    figures.push(Figure::new(test.name, "failed", f64::from(u8::from(!has_passed))).at_most(0.0));
+    let name = test.name.rsplit("::").next().unwrap_or(test.name);
+    figures.push(Figure::new(name, "failed", f64::from(u8::from(!has_passed))).at_most(0.0));
     Ok(figures)
+}
+
+fn guarded(command: &Command, output: Output, interrupt: &Interrupt) -> Result<ExitStatus> {
+    let watch = Watch { signal: StopSignal::Int, grace: GRACE, group: true, ids: None, remove: Vec::new() };
+    Guarded::spawn(command, watch, output, interrupt)?.wait()
 }
 
 fn read(kept: &Path) -> Result<Vec<Figure>> {

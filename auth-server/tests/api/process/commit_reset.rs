@@ -50,7 +50,8 @@ async fn f19_a_reset_at_commit_is_503_and_the_retry_gives_the_one_successor(pool
     tell("commit", "resets behind a COMMIT that arrived", f64::from(committed));
     tell("commit", "resets before a COMMIT that was lost", f64::from(lost));
     assert!(until(|| server_is_ready(server.address)), "the pool does not recover");
-    server.stop();
+    let said = server.stop().stderr;
+    assert!(said.contains("Connection reset by peer"), "{said}");
 }
 
 fn server_is_ready(address: std::net::SocketAddr) -> bool {

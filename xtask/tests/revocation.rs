@@ -1,6 +1,6 @@
 //! How soon a revocation is refused by two resource servers: one follows the feed in the database, one the signed feed by
 //! URL. R09, V04, V05.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Key rotation over the real binaries: two issuers, two resource servers, and tokens all the while. F09, M08.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod support;
 

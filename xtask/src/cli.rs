@@ -1,4 +1,5 @@
-//! The command line. The two hidden commands are how this program watches its own children; see `process`.
+//! The command line. The hidden commands are how this program watches its own children (see `process`), and what tests
+//! of outages ask for.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +38,9 @@ pub enum Command {
     /// Become a program that the kernel stops together with its parent
     #[command(name = "__exec", hide = true)]
     Exec(Exec),
+    /// Run a throwaway Postgres that stops and starts as standard input says, for tests of outages
+    #[command(name = "__postgres", hide = true)]
+    Postgres,
     /// Serve what `bench` compares with, from the database that DATABASE_URL names
     #[cfg(feature = "bench")]
     #[command(name = "__bench-server", hide = true)]
@@ -108,6 +112,9 @@ pub struct Soak {
     /// Seconds of each part, where a soak goes by time
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,
+    /// How many kills, restarts, revocations and the like, in place of each soak's own number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub times: Option<u32>,
     /// Try the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

@@ -3,6 +3,7 @@
 pub mod binary;
 mod browser;
 mod commands;
+mod commit_reset;
 mod crash;
 mod drain;
 mod flood;
@@ -11,6 +12,7 @@ mod logs;
 mod logs_refusals;
 mod logs_secrets;
 mod packages;
+mod partition_drop;
 mod peers;
 mod replicas;
 mod settings;

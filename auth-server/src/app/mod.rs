@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::AuthConfig;
 use crate::state::AppState;
-use crate::{health, oauth, routes};
+use crate::{health, oauth, pages, routes};
 
 /// All routes of this service.
 pub fn router(state: AppState) -> Router {
@@ -22,6 +22,9 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::revoke::router(&state))
         .merge(oauth::introspect::router())
         .merge(oauth::revocation_feed::router())
+        .merge(oauth::authorize::router())
+        .merge(oauth::userinfo::router(&state))
+        .merge(pages::router())
         .merge(oauth::metadata::router(&state))
         .merge(health::router())
         .split_for_parts();

@@ -9,10 +9,12 @@
 )]
 
 mod app;
+mod authorize;
 mod client_credentials;
 mod clients;
 mod clients_apply;
 mod clients_cli;
+mod code;
 mod command_line;
 mod docs;
 mod fuzz;
@@ -25,8 +27,11 @@ mod keys_rotation;
 mod limits;
 mod limits_secrets;
 mod limits_shared;
+mod logout;
 mod metadata;
 mod migrations;
+mod oidc;
+mod pages;
 mod password;
 mod process;
 mod readme;
@@ -39,3 +44,4 @@ mod users_addresses;
 mod users_cli;
 mod users_import;
 mod users_login;
+mod visitor;

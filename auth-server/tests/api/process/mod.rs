@@ -1,6 +1,7 @@
 //! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
 
 pub mod binary;
+mod browser;
 mod commands;
 mod crash;
 mod drain;
@@ -9,6 +10,8 @@ mod limits;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;
+mod packages;
+mod peers;
 mod replicas;
 mod settings;
 mod start;

@@ -1,5 +1,6 @@
 //! What every request can reach: the services of the rooms, made once.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -25,9 +26,12 @@ use crate::tokens::Tokens;
 use crate::users::Users;
 use crate::web::seal::Seals;
 
-/// Shared by every request; cheap to clone.
+/// Shared by every request. axum clones it several times for each, so that a clone is no more than a count.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Services>);
+
+/// What [`AppState`] shares.
+pub struct Services {
     /// The checked settings.
     pub config: Arc<AuthConfig>,
     /// The only source of time.
@@ -62,6 +66,14 @@ pub struct AppState {
     pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
     pub metadata: MetadataCache,
+}
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for Arc<Gate> {
@@ -99,7 +111,7 @@ impl AppState {
         let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
-        Ok(Self {
+        Ok(Self(Arc::new(Services {
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
             consents: Consents::new(pool.clone(), tokens.clone()),
@@ -117,6 +129,6 @@ impl AppState {
             config: Arc::new(config),
             clock,
             pool,
-        })
+        })))
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::cases::Case;
 use crate::process::StopSignal;
 
 /// Developer commands of this workspace.
@@ -87,6 +88,9 @@ pub struct Bench {
     /// One round of a second each, to see that it runs; the figures mean little
     #[arg(long, conflicts_with_all = ["seconds", "rounds"])]
     pub quick: bool,
+    /// Measure these and what they are compared with, and nothing else
+    #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
+    pub only: Vec<Case>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -94,7 +98,7 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Also keep the result and its chart in deploy/bench, which the README shows
-    #[arg(long, conflicts_with = "quick")]
+    #[arg(long, conflicts_with_all = ["quick", "only"])]
     pub save: bool,
     /// Measure the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
@@ -214,8 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_bench_is_never_kept() {
+    fn a_bench_is_kept_only_as_a_whole() {
         assert!(Cli::try_parse_from(["xtask", "bench", "--quick", "--save"]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "bench", "--only", "refresh", "--save"]).is_err());
+    }
+
+    #[test]
+    fn cases_are_separated_by_commas() {
+        let line = ["xtask", "bench", "--only", "client,revoke-floor", "--only", "row"];
+        let Command::Bench(bench) = Cli::parse_from(line).command else { unreachable!() };
+        assert_eq!(bench.only, [Case::Client, Case::RevokeFloor, Case::Row]);
+        assert!(Cli::try_parse_from(["xtask", "bench", "--only", "Refresh"]).is_err());
     }
 
     #[test]

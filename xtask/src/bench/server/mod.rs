@@ -1,6 +1,10 @@
 //! What the services are compared with: `xtask __bench-server`. The least that answers the same bytes, in the services'
 //! own serving loop, with the same runtime and the same kind of pool; no layers, no log, no token.
 
+mod floors;
+mod samples;
+mod statements;
+
 use std::env;
 use std::process::ExitCode;
 
@@ -21,6 +25,9 @@ use tokio::runtime::Builder;
 
 use crate::cli::BenchServer;
 
+pub use floors::{CLIENT, INTROSPECT, REFRESH, REVOKE};
+pub use samples::{Issued, Samples};
+
 /// Answers [`MOVIE`] from memory, whatever is asked for.
 pub const BARE: &str = "/bare";
 /// Reads a row, `?movie_id=`.
@@ -28,7 +35,7 @@ pub const ROW: &str = "/row";
 /// The movie that the bare handler answers.
 pub const MOVIE: i64 = 1;
 
-/// movies-api's own.
+/// The services' own.
 const MAX_CONNECTIONS: u32 = 10;
 /// movies-api's own, to the letter (but for spaces).
 const FIND: &str = r#"
@@ -63,13 +70,16 @@ pub fn run(options: &BenchServer) -> Result<ExitCode> {
 async fn serve(options: &BenchServer) -> Result<()> {
     let url = env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
     let pool = db::pool(db::connect_options(&url)?, MAX_CONNECTIONS, "bench-server");
+    let samples = env::var(Samples::VARIABLE).with_context(|| format!("{} is not set", Samples::VARIABLE))?;
+    let floors = floors::router(pool.clone(), serde_json::from_str(&samples)?)?;
     let movie = find(&pool, MOVIE).await?.context("there is no movie to answer")?;
     let bytes = Bytes::from(serde_json::to_vec(&movie)?);
     let app = Router::new()
         .route(BARE, get(async move || ([(CONTENT_TYPE, "application/json")], bytes.clone())))
         .route(ROW, get(row))
         .route("/readyz", get(async || "ready"))
-        .with_state(pool);
+        .with_state(pool)
+        .merge(floors);
     let stop = serve::stop_signal()?;
     let listener = serve::bind(options.bind, "--bind").await?;
     serve::serve(listener, app, ServeOptions::default(), stop).await;
@@ -105,9 +115,9 @@ mod tests {
     #[test]
     fn query_and_pool_are_those_of_movies_api() {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let store = include_str!("../../../movies-api/src/movies/store/mod.rs");
+        let store = include_str!("../../../../movies-api/src/movies/store/mod.rs");
         assert!(words(store).contains(&words(FIND)));
-        let config = include_str!("../../../movies-api/src/config.rs");
+        let config = include_str!("../../../../movies-api/src/config.rs");
         assert!(config.contains(&format!("MAX_CONNECTIONS: u32 = {MAX_CONNECTIONS};")));
     }
 }

@@ -1,9 +1,13 @@
 //! What requests say, checked as a whole: every wrong field is named in one answer.
 
-use http::StatusCode;
-use shared::http::percent;
-use shared::http::problem::{FieldError, Problem};
+mod fields;
+pub mod film;
+pub mod list;
 
+use shared::http::percent;
+use shared::http::problem::Problem;
+
+use self::fields::Fields;
 use super::cursor::Cursor;
 use super::model::{self, ValueError};
 use super::service::NewMovies;
@@ -27,9 +31,21 @@ pub fn movie_id_of_query(raw: Option<&str>) -> Result<i64, Problem> {
 /// # Errors
 /// 400 when it is malformed, 422 when it is not a whole number.
 pub fn movie_id_of_path(path: &str) -> Result<i64, Problem> {
+    id_of_path(path, model::movie_id)
+}
+
+/// The same for a film that may be stored under it.
+///
+/// # Errors
+/// As [`movie_id_of_path`]; 422 also when it is beyond the keys that there can be.
+pub fn new_movie_id_of_path(path: &str) -> Result<i64, Problem> {
+    id_of_path(path, model::new_movie_id)
+}
+
+fn id_of_path(path: &str, read: impl FnOnce(&str) -> Result<i64, ValueError>) -> Result<i64, Problem> {
     let segment = percent::decode(path.rsplit('/').next().unwrap_or_default()).map_err(Malformed::from)?;
     let mut fields = Fields::default();
-    let movie_id = fields.required("movie_id", Some(&segment), model::movie_id);
+    let movie_id = fields.required("movie_id", Some(&segment), read);
     fields.finish(movie_id)
 }
 
@@ -54,44 +70,4 @@ pub fn next_page(wanted: NewMovies, next: Cursor) -> String {
     let NewMovies { year, rating, limit, .. } = wanted;
     let (path, cursor) = (routes::NEW_MOVIES, next.encode());
     format!("{path}?year={year}&rating={rating}&limit={limit}&cursor={cursor}")
-}
-
-/// Collects what is wrong with the fields of one request.
-#[derive(Default)]
-struct Fields(Vec<FieldError>);
-
-impl Fields {
-    fn required<T>(
-        &mut self,
-        field: &'static str,
-        value: Option<&str>,
-        read: impl FnOnce(&str) -> Result<T, ValueError>,
-    ) -> Option<T> {
-        self.keep(field, value.ok_or(ValueError::Missing).and_then(read))
-    }
-
-    fn optional<T>(
-        &mut self,
-        field: &'static str,
-        value: Option<&str>,
-        default: T,
-        read: impl FnOnce(&str) -> Result<T, ValueError>,
-    ) -> Option<T> {
-        self.keep(field, value.map_or(Ok(default), read))
-    }
-
-    fn keep<T>(&mut self, field: &'static str, value: Result<T, ValueError>) -> Option<T> {
-        value.map_err(|error| self.0.push(FieldError { field, message: error.to_string() })).ok()
-    }
-
-    fn finish<T>(self, value: Option<T>) -> Result<T, Problem> {
-        value.filter(|_| self.0.is_empty()).ok_or_else(|| {
-            Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "validation_failed",
-                "A parameter is missing or does not fit",
-            )
-            .errors(self.0)
-        })
-    }
 }

@@ -238,13 +238,17 @@ fn f09_a_kill_in_the_middle_of_a_rotation_leaves_one_key_that_signs() {
     let begun = Instant::now();
     assert!(run(None).success());
     let whole = begun.elapsed();
-    let mut killed = 0;
+    let (mut killed, mut done) = (0, 0);
+    let mut active = scene.keys("active");
     for round in 0..rounds(12) {
         // From a start to beyond an end, however quick this machine is.
         killed += u32::from(!run(Some(whole * (round % 12) / 10)).success());
-        assert_eq!((scene.keys("active").len(), scene.keys("next").len() <= 1), (1, true), "round {round}");
+        let before = std::mem::replace(&mut active, scene.keys("active"));
+        assert_eq!((active.len(), scene.keys("next").len() <= 1), (1, true), "round {round}");
+        done += u32::from(before != active);
     }
     tell("kill", "rotations killed", f64::from(killed));
+    tell("kill", "rotations that were done all the same", f64::from(done));
     assert!(killed > 0);
     let issuer = scene.start_issuer(0);
     let token = post(scene.issuers[0], "/token", &scene.client).text("access_token");

@@ -34,8 +34,9 @@ fn up_fills_the_database_once_and_ctrl_c_stops_everything() {
             "auth-server migrate",
             "auth-server key list --output json",
             "auth-server key generate",
-            "auth-server client show demo --output json",
-            "auth-server client create demo --public --name Demo --grant password --scope movies:read --scope profile --scope email --default-scope movies:read",
+            "auth-server client new-secret --output json",
+            "auth-server resource list --output json",
+            "auth-server client apply SCRATCH/up/demo-clients.toml",
             "auth-server user show demo@example.com --output json",
             "auth-server create-user --name Demo User --email demo@example.com --password-stdin",
             "movies-api import CHECKOUT/movies-api/data/movies.csv",
@@ -44,7 +45,7 @@ fn up_fills_the_database_once_and_ctrl_c_stops_everything() {
         ]
     );
     let home = sandbox.scratch().join("up");
-    for secret in ["key-encryption-key", "demo-password"] {
+    for secret in ["key-encryption-key", "demo-password", "demo-service-secret"] {
         assert_eq!(fs::metadata(home.join(secret)).unwrap().mode() & 0o777, 0o600, "{secret}");
     }
     let password = fs::read_to_string(home.join("demo-password")).unwrap();

@@ -30,7 +30,9 @@ const AUTH_SERVER: &str = r#"
     case "$*" in
         "key new-secret") echo c2VjcmV0 ;;
         "key list --output json") echo '[]' ;;
-        "client show "* | "user show "*) exit 1 ;;
+        "client new-secret --output json") echo '{"client_secret": "demo-s", "secret_hash": "sha256:00"}' ;;
+        "resource list --output json") echo '[{"name": "movies", "audience": "http://127.0.0.1:8000"}]' ;;
+        "user show "*) exit 1 ;;
         create-user*) cat > "$STAND_IN_FOLDER/password" ;;
         serve) STAND_IN_BIND=$MYAPI_AUTH__BIND exec "$STAND_IN_EXE" --ignored --exact stand_in_service --nocapture ;;
     esac"#;
@@ -168,11 +170,12 @@ impl Sandbox {
         self.target.join("xtask")
     }
 
-    /// What the last run called, with the checkout's path left out.
+    /// What the last run called, with the paths of the checkout and of xtask's folder left out.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.path().join("calls")).unwrap_or_default();
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().display().to_string();
-        text.replace(&checkout, "CHECKOUT").lines().map(str::to_owned).collect()
+        let scratch = self.scratch().display().to_string();
+        text.replace(&checkout, "CHECKOUT").replace(&scratch, "SCRATCH").lines().map(str::to_owned).collect()
     }
 
     /// What `create-user` read.

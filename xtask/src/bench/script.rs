@@ -20,7 +20,8 @@ pub type Make = Arc<dyn Fn(&Bytes) -> Result<Ask> + Send + Sync>;
 pub enum Script {
     /// These, over and over, each connection beginning elsewhere.
     Again(Arc<[Ask]>),
-    /// What each of these answers leads to, once, through whichever connection is free.
+    /// What each of these answers leads to, once, through whichever connection is free; from the first again where a
+    /// disturbance left too few.
     Once(Arc<Deck>, Make),
     /// What the connection's own answer leads to, then what the answer to that leads to, and so on.
     Follow(Arc<[Bytes]>, Make),
@@ -47,7 +48,7 @@ impl Deck {
     }
 
     fn draw(&self) -> Option<&Bytes> {
-        self.answers.get(self.next.fetch_add(1, Ordering::Relaxed))
+        self.answers.get(self.next.fetch_add(1, Ordering::Relaxed) % self.answers.len().max(1))
     }
 }
 
@@ -74,7 +75,7 @@ impl Place {
                 self.at += 1;
                 Ok(request.clone())
             }
-            Script::Once(deck, make) => make(deck.draw().context("everything that was made ahead is used up")?),
+            Script::Once(deck, make) => make(deck.draw().context("nothing was made ahead")?),
             Script::Follow(first, make) => match self.last.take() {
                 Some(answer) => make(&answer),
                 None => make(first.get(self.at).context("a connection has nothing to begin with")?),
@@ -127,8 +128,8 @@ mod tests {
     fn what_is_used_up_is_used_by_nobody_else() {
         let script = Script::Once(Arc::new(Deck::new(answers())), make());
         let (mut one, mut other) = (script.begin(0, 2), script.begin(1, 2));
-        assert_eq!([path(&mut one), path(&mut other)], ["/a", "/b"]);
-        assert!(one.next().is_err());
+        assert_eq!([path(&mut one), path(&mut other), path(&mut one)], ["/a", "/b", "/a"]);
+        assert!(Script::Once(Arc::default(), make()).begin(0, 1).next().is_err());
     }
 
     #[test]

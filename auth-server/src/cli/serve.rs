@@ -95,7 +95,7 @@ impl Serve {
 async fn bind_metrics(config: &AuthConfig) -> anyhow::Result<Option<(TcpListener, Exporter)>> {
     let Some(address) = config.metrics_bind else { return Ok(None) };
     let listener = serve::bind(address, METRICS_BIND).await?;
-    tracing::info!(listen = %listener.local_addr()?, "metrics");
+    tracing::info!(metrics.listen = %listener.local_addr()?, "metrics are told");
     Ok(Some((listener, metrics::install()?)))
 }
 

@@ -26,6 +26,7 @@ mod limits;
 mod limits_secrets;
 mod limits_shared;
 mod metadata;
+mod metrics;
 mod migrations;
 mod password;
 mod process;

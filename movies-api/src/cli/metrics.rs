@@ -23,7 +23,7 @@ impl Metrics {
     pub(super) async fn bind(address: Option<SocketAddr>) -> anyhow::Result<Self> {
         let Some(address) = address else { return Ok(Self(None)) };
         let listener = serve::bind(address, METRICS_BIND).await?;
-        tracing::info!(listen = %listener.local_addr()?, "metrics");
+        tracing::info!(metrics.listen = %listener.local_addr()?, "metrics are told");
         Ok(Self(Some((listener, metrics::install()?))))
     }
 

@@ -41,6 +41,8 @@ const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
+/// Where `/metrics` is.
+pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -72,6 +74,7 @@ pub const SETTINGS: &[Setting] = &[
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
+    Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
     Setting::secret(
         DIRECT_DATABASE_URL,
@@ -113,6 +116,8 @@ pub struct Config {
     pub common: CommonConfig,
     /// Where to listen.
     pub bind: SocketAddr,
+    /// Where to tell Prometheus how it goes, if anywhere.
+    pub metrics_bind: Option<SocketAddr>,
     /// The `iss` of tokens that are trusted.
     pub issuer: String,
     /// The `aud` that tokens have to carry.
@@ -148,6 +153,7 @@ impl Config {
         let environment = common.environment;
         let config = Self {
             bind: common.bind(&settings, BIND)?,
+            metrics_bind: common.find_bind(&settings, METRICS_BIND)?,
             issuer: issuer(&settings, environment)?,
             audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,

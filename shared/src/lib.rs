@@ -7,6 +7,7 @@ pub mod config;
 pub mod db;
 pub mod files;
 pub mod http;
+pub mod metrics;
 pub mod output;
 pub mod telemetry;
 #[cfg(feature = "testing")]

@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
+use shared::metrics::{self, Exporter};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::net::TcpListener;
 
 use super::Context;
 use crate::app;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, METRICS_BIND};
 use crate::housekeeping::Housekeeping;
 use crate::state::AppState;
 
@@ -49,6 +51,7 @@ impl Serve {
         // First what no waiting for the database can mend.
         context.config.key_ring()?;
         let listener = serve::bind(context.config.bind, super::BIND).await?;
+        let metrics = bind_metrics(&context.config).await?;
         wait_for_schema(&context.config).await?;
         let state = AppState::start(context.config.clone(), context.pool.clone(), context.clock.clone()).await?;
         warn_of_missing_rows(&state).await?;
@@ -60,6 +63,10 @@ impl Serve {
         let housekeeping =
             Housekeeping::new(context.pool.clone(), context.clock.clone(), context.config.refresh.absolute)
                 .spawn(context.config.housekeeping);
+        let metrics = metrics.map(|(listener, exporter)| {
+            let state = state.clone();
+            tokio::spawn(exporter.serve(listener, move || read_gauges(&state)))
+        });
         // Before the start line: whoever reads it may stop us.
         let stop = serve::stop_signal().context("cannot watch for signals")?;
         tracing::info!(
@@ -75,10 +82,30 @@ impl Serve {
         reload.abort();
         schedule.abort();
         housekeeping.abort();
+        if let Some(metrics) = metrics {
+            metrics.abort();
+        }
         context.pool.close().await;
         tracing::info!("auth-server stopped");
         Ok(())
     }
+}
+
+/// The listener of `/metrics`, where one is set: a mistake in it ends the start.
+async fn bind_metrics(config: &AuthConfig) -> anyhow::Result<Option<(TcpListener, Exporter)>> {
+    let Some(address) = config.metrics_bind else { return Ok(None) };
+    let listener = serve::bind(address, METRICS_BIND).await?;
+    tracing::info!(metrics.listen = %listener.local_addr()?, "metrics are told");
+    Ok(Some((listener, metrics::install()?)))
+}
+
+fn read_gauges(state: &AppState) {
+    metrics::read_pool(&state.pool);
+    let lane = state.users.lane().counts();
+    metrics::read_state(metrics::PASSWORD_LANE, "waiting", lane.waiting);
+    metrics::read_state(metrics::PASSWORD_LANE, "running", lane.running);
+    metrics::read_total(metrics::PASSWORD_BEGUN, u64::try_from(lane.begun).unwrap_or(u64::MAX));
+    metrics::read_total(metrics::PASSWORD_ABANDONED, u64::try_from(lane.abandoned).unwrap_or(u64::MAX));
 }
 
 /// A database that is still starting is waited for; one with another schema is a clear refusal.

@@ -25,6 +25,9 @@ use crate::tokens::RefreshSettings;
 /// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
 pub const SECTION: &str = "AUTH";
 
+/// Where `/metrics` is.
+pub const METRICS_BIND: &str = "MYAPI_AUTH__METRICS_BIND";
+
 /// Every setting with the prefix `MYAPI_AUTH__`.
 pub const SETTINGS: &[Setting] = &[
     Setting::new("MYAPI_AUTH__BIND", "127.0.0.1:8001", "address and port to listen on"),
@@ -65,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
         "origins whose pages may call /token, separated by commas; in dev the pair's own two",
     ),
     Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
+    Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
     Setting::new(
@@ -140,6 +144,8 @@ pub struct AuthConfig {
     pub common: CommonConfig,
     /// Address to listen on.
     pub bind: SocketAddr,
+    /// Where to tell Prometheus how it goes, if anywhere.
+    pub metrics_bind: Option<SocketAddr>,
     /// `iss`, exactly as configured.
     pub issuer: Issuer,
     /// `aud` of the movies API.
@@ -206,6 +212,7 @@ impl AuthConfig {
         let cors_origins = read_cors_origins(settings, common.environment, &issuer, &audience)?;
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
+            metrics_bind: common.find_bind(settings, METRICS_BIND)?,
             direct_database: read_direct_database(settings, &common)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
             database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,

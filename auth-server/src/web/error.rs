@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CACHE_CONTROL, PRAGMA};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
+use shared::metrics;
 use utoipa::ToSchema;
 
 /// An error of RFC 6749 section 5.2.
@@ -19,6 +20,7 @@ pub struct ErrorBody {
 
 /// An error answer that nobody may keep: tokens, credentials and errors about them are never cached (section 5.1).
 pub fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Response {
+    metrics::refused(error);
     let body = Json(ErrorBody { error, error_description: description });
     let mut response = (status, body).into_response();
     forbid_caching(response.headers_mut());

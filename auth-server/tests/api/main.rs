@@ -29,6 +29,7 @@ mod limits_secrets;
 mod limits_shared;
 mod logout;
 mod metadata;
+mod metrics;
 mod migrations;
 mod oidc;
 mod pages;

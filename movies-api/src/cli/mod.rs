@@ -6,6 +6,7 @@ mod background;
 mod config;
 mod export;
 mod import;
+mod metrics;
 mod serve;
 
 use std::path::PathBuf;

@@ -14,6 +14,7 @@ use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
 
 use super::background::Background;
+use super::metrics::Metrics;
 use super::{BIND, VERSION};
 use crate::app::{self, AppOptions};
 use crate::config::{Config, MAX_CONNECTIONS, REALM, START_TIMEOUT};
@@ -47,6 +48,7 @@ impl Serve {
         }
         let stop = serve::stop_signal()?;
         let listener = serve::bind(config.bind, BIND).await?;
+        let metrics = Metrics::bind(config.metrics_bind).await?;
 
         let keys = Keys::new(config.keys.clone(), config.key_options())?;
         keys.load().await.context("no token can be checked")?;
@@ -61,6 +63,7 @@ impl Serve {
         let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set())
             .with_revocations(revocations.clone());
         let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
+        let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let token_url = format!("{}/token", config.issuer.trim_end_matches('/'));
         let options = AppOptions { is_https, has_docs: config.has_docs, token_url };
@@ -79,6 +82,7 @@ impl Serve {
         );
         serve::serve(listener, app, ServeOptions::default(), stop).await;
         background.stop().await;
+        metrics.stop();
         pool.close().await;
         tracing::info!("movies-api stopped");
         Ok(())

@@ -16,6 +16,7 @@ mod import;
 mod list_movies;
 mod log_reader;
 mod methods;
+mod metrics;
 mod mutations;
 mod new_movies;
 mod readme;

@@ -19,7 +19,19 @@ const UP: &str = r#"{"title":"Up","released":2009,"rating":8.4}"#;
 async fn a_new_film_gets_a_key_and_its_address(pool: PgPool) {
     let app = TestApp::new(pool);
     let created = app.write(Method::POST, "/movies", &[JSON], UP).await;
-    assert_snapshot!(created, @r#""#);
+    assert_snapshot!(created, @r#"
+    201 Created
+    cache-control: no-store
+    content-length: 56
+    content-type: application/json
+    etag: "D8hKAlcJLHB0uZV_DtrG5Q"
+    location: /movies/1
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"movie_id":1,"title":"Up","released":2009,"rating":8.4}
+    "#);
     assert_eq!(app.get(created.header("location")).await.body, created.body);
     // Not idempotent: each request makes another one.
     assert_eq!(app.write(Method::POST, "/movies", &[JSON], UP).await.json()["movie_id"], 2);
@@ -49,12 +61,22 @@ async fn a_new_film_finds_a_free_key_behind_chosen_ones(pool: PgPool) {
 async fn every_wrong_member_is_named_at_once(pool: PgPool) {
     insert_some(&pool).await;
     let app = TestApp::new(pool);
-    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], "{}").await, @r#""#);
+    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], "{}").await, @r#"
+    422 Unprocessable Entity
+    cache-control: no-store
+    content-length: 228
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"A parameter is missing or does not fit","status":422,"code":"validation_failed","errors":[{"field":"title","message":"is missing"},{"field":"released","message":"is missing"},{"field":"rating","message":"is missing"}]}
+    "#);
     let wrong = r#"{"movie_id":7,"title":" ","released":"2009","rating":8.15,"relased":2009}"#;
-    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], wrong).await.body, @r#""#);
-    assert_snapshot!(app.write(Method::PUT, "/movies/1", &[JSON], wrong).await.body, @r#""#);
+    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], wrong).await.body, @r#"{"title":"A parameter is missing or does not fit","status":422,"code":"validation_failed","errors":[{"field":"movie_id","message":"is not a member of a movie"},{"field":"relased","message":"is not a member of a movie"},{"field":"title","message":"is empty"},{"field":"released","message":"must be a whole number"},{"field":"rating","message":"must have at most one decimal"}]}"#);
+    assert_snapshot!(app.write(Method::PUT, "/movies/1", &[JSON], wrong).await.body, @r#"{"title":"A parameter is missing or does not fit","status":422,"code":"validation_failed","errors":[{"field":"relased","message":"is not a member of a movie"},{"field":"movie_id","message":"must be the movie_id of the address"},{"field":"title","message":"is empty"},{"field":"released","message":"must be a whole number"},{"field":"rating","message":"must have at most one decimal"}]}"#);
     let patch = r#"{"movie_id":1,"title":null,"released":46,"rating":"8"}"#;
-    assert_snapshot!(app.write(Method::PATCH, "/movies/1", &[MERGE], patch).await.body, @r#""#);
+    assert_snapshot!(app.write(Method::PATCH, "/movies/1", &[MERGE], patch).await.body, @r#"{"title":"A parameter is missing or does not fit","status":422,"code":"validation_failed","errors":[{"field":"movie_id","message":"is not a member of a movie"},{"field":"title","message":"must have a value"},{"field":"released","message":"must be between 1000 and 9999"},{"field":"rating","message":"must be a number such as 7 or 8.1"}]}"#);
     assert_eq!(app.get("/movies/1").await.json()["rating"], 6.1, "nothing was written");
 }
 
@@ -107,7 +129,17 @@ async fn s12_s13_odd_bodies_are_answered_and_never_fail(pool: PgPool) {
 async fn a_body_of_another_type_or_size_is_refused(pool: PgPool) {
     insert_some(&pool).await;
     let app = TestApp::new(pool);
-    assert_snapshot!(app.write(Method::POST, "/movies", &[], UP).await, @r#""#);
+    assert_snapshot!(app.write(Method::POST, "/movies", &[], UP).await, @r#"
+    415 Unsupported Media Type
+    cache-control: no-store
+    content-length: 174
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"The body is of a type that this does not take","status":415,"code":"media_type_unsupported","detail":"The body must be application/json, without Content-Encoding."}
+    "#);
     for headers in [
         &[("content-type", "text/plain")][..],
         &[MERGE],
@@ -127,7 +159,17 @@ async fn a_body_of_another_type_or_size_is_refused(pool: PgPool) {
     let patch = app.write(Method::PATCH, "/movies/1", &[JSON], "{}").await;
     assert_eq!((patch.code().as_str(), patch.header("accept-patch")), ("media_type_unsupported", MERGE.1));
     let huge = format!(r#"{{"title":"{}"}}"#, "x".repeat(70_000));
-    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], &huge).await, @r#""#);
+    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], &huge).await, @r#"
+    413 Payload Too Large
+    cache-control: no-store
+    content-length: 112
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"The body is too long","status":413,"code":"body_too_large","detail":"A body has 65536 bytes at most."}
+    "#);
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
@@ -136,7 +178,19 @@ async fn a_film_is_put_once_or_twice_with_the_same_end(pool: PgPool) {
     let created = app.write(Method::PUT, "/movies/7", &[JSON], UP).await;
     assert_eq!((created.status, created.header("location")), (StatusCode::CREATED, "/movies/7"));
     let again = app.write(Method::PUT, "/movies/7", &[JSON], UP).await;
-    assert_snapshot!(again, @r#""#);
+    assert_snapshot!(again, @r#"
+    200 OK
+    cache-control: no-store
+    content-length: 56
+    content-location: /movies/7
+    content-type: application/json
+    etag: "x1A6aZhfnyrfbgMMvjl4CQ"
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"movie_id":7,"title":"Up","released":2009,"rating":8.4}
+    "#);
     assert_eq!((again.header("etag"), &again.body), (created.header("etag"), &created.body));
     // What a GET gave can be put as it is.
     let film = app.get("/movies/7").await;
@@ -151,7 +205,19 @@ async fn a_patch_changes_what_it_names(pool: PgPool) {
     insert_some(&pool).await;
     let app = TestApp::new(pool);
     let before = app.get("/movies/1").await;
-    assert_snapshot!(app.write(Method::PATCH, "/movies/1", &[MERGE], r#"{"rating":6.5}"#).await, @r#""#);
+    assert_snapshot!(app.write(Method::PATCH, "/movies/1", &[MERGE], r#"{"rating":6.5}"#).await, @r#"
+    200 OK
+    cache-control: no-store
+    content-length: 68
+    content-location: /movies/1
+    content-type: application/json
+    etag: "CT5SBepH7T1gBvzYyP_Erg"
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"movie_id":1,"title":"The Land Girls","released":1998,"rating":6.5}
+    "#);
     let same = app.write(Method::PATCH, "/movies/1", &[MERGE], r#"{"rating":6.1}"#).await;
     assert_eq!((same.header("etag"), &same.body), (before.header("etag"), &before.body), "as it was");
     assert_eq!(app.write(Method::PATCH, "/movies/1", &[MERGE], "{}").await.body, before.body);
@@ -165,7 +231,14 @@ async fn a_patch_changes_what_it_names(pool: PgPool) {
 async fn s14_a_film_is_deleted_once(pool: PgPool) {
     insert_some(&pool).await;
     let app = TestApp::new(pool);
-    assert_snapshot!(app.write(Method::DELETE, "/movies/1", &[], "").await, @r#""#);
+    assert_snapshot!(app.write(Method::DELETE, "/movies/1", &[], "").await, @r#"
+    204 No Content
+    cache-control: no-store
+    content-length: 0
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+    "#);
     assert_eq!(app.write(Method::DELETE, "/movies/1", &[], "").await.code(), "movie_not_found");
     assert_eq!(app.get("/movies/1").await.code(), "movie_not_found");
 }
@@ -176,7 +249,15 @@ async fn a_film_that_the_client_has_is_not_sent_again(pool: PgPool) {
     let app = TestApp::new(pool);
     let film = app.get("/movies/1").await;
     let tag = film.header("etag").to_owned();
-    assert_snapshot!(app.read("/movies/1", &[("if-none-match", &tag)]).await, @r#""#);
+    assert_snapshot!(app.read("/movies/1", &[("if-none-match", &tag)]).await, @r#"
+    304 Not Modified
+    cache-control: private, no-cache
+    content-length: 0
+    etag: "Ux4prAqFk2X2GXKxYG2icg"
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+    "#);
     let weak = format!("W/{tag}");
     let listed = format!("\"other\", {tag}");
     for known in [weak.as_str(), listed.as_str(), "*"] {
@@ -205,7 +286,17 @@ async fn a_write_meets_the_version_that_its_client_knows_or_none(pool: PgPool) {
     let app = TestApp::new(pool);
     let tag = app.get("/movies/1").await.header("etag").to_owned();
     let refused = app.write(Method::PUT, "/movies/1", &[JSON, ("if-match", "\"old\"")], UP).await;
-    assert_snapshot!(refused, @r#""#);
+    assert_snapshot!(refused, @r#"
+    412 Precondition Failed
+    cache-control: no-store
+    content-length: 171
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"The movie is not what the request takes it for","status":412,"code":"precondition_failed","detail":"It was changed, stored or deleted meanwhile: read it again."}
+    "#);
     for headers in [
         &[JSON, ("if-none-match", "*")][..],
         &[JSON, ("if-none-match", &tag)],
@@ -305,7 +396,18 @@ async fn s02_writes_wait_until_it_is_known_what_was_revoked(pool: PgPool) {
     // Nobody follows the feed: it was never read.
     let app = TestApp::with_revocations(pool, issuer, keys, Revocations::new(clock.clone()), clock);
     assert_eq!(app.get("/movies/1").await.status, StatusCode::OK, "reads go on");
-    assert_snapshot!(app.write(Method::DELETE, "/movies/1", &[], "").await, @r#""#);
+    assert_snapshot!(app.write(Method::DELETE, "/movies/1", &[], "").await, @r#"
+    503 Service Unavailable
+    cache-control: no-store
+    content-length: 107
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    retry-after: 5
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"It is not known at the moment which tokens were revoked","status":503,"code":"revocations_stale"}
+    "#);
     for (method, target) in [(Method::POST, "/movies"), (Method::PUT, "/movies/1"), (Method::PATCH, "/movies/1")] {
         assert_eq!(app.write(method, target, &[JSON], UP).await.code(), "revocations_stale");
     }
@@ -329,7 +431,17 @@ async fn a_deployment_that_only_reads_says_so(pool: PgPool) {
     for target in ["/movies/1", "/movies?title=land", "/movies/stats", "/movies/export?format=csv"] {
         assert_eq!(app.get(target).await.status, StatusCode::OK, "{target}");
     }
-    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], UP).await, @r#""#);
+    assert_snapshot!(app.write(Method::POST, "/movies", &[JSON], UP).await, @r#"
+    403 Forbidden
+    cache-control: no-store
+    content-length: 78
+    content-type: application/problem+json
+    referrer-policy: no-referrer
+    vary: Authorization
+    x-content-type-options: nosniff
+
+    {"title":"This deployment serves reads alone","status":403,"code":"read_only"}
+    "#);
     for (method, headers, body) in
         [(Method::PUT, [JSON], UP), (Method::PATCH, [MERGE], "{}"), (Method::DELETE, [JSON], "")]
     {

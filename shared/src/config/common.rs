@@ -92,7 +92,21 @@ impl CommonConfig {
     /// # Errors
     /// [`ConfigError`] naming the variable.
     pub fn bind(&self, settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
-        let address = address(settings, name)?;
+        let text: String = settings.get(name)?;
+        self.check_bind(settings, name, &text)
+    }
+
+    /// The same for a listener that may be left out.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable.
+    pub fn find_bind(&self, settings: &Settings, name: &str) -> Result<Option<SocketAddr>, ConfigError> {
+        let text: Option<String> = settings.find(name)?;
+        text.map(|text| self.check_bind(settings, name, &text)).transpose()
+    }
+
+    fn check_bind(&self, settings: &Settings, name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+        let address = read_address(settings, name, text)?;
         let is_bound = self.environment == Environment::Dev && !settings.get::<bool>("MYAPI_DEV_BIND_ANY")?;
         if is_bound && !address.ip().is_loopback() {
             return Err(settings.refuse(
@@ -113,5 +127,9 @@ impl CommonConfig {
 /// [`ConfigError`] naming the variable.
 pub fn address(settings: &Settings, name: &str) -> Result<SocketAddr, ConfigError> {
     let text: String = settings.get(name)?;
+    read_address(settings, name, &text)
+}
+
+fn read_address(settings: &Settings, name: &str, text: &str) -> Result<SocketAddr, ConfigError> {
     parse_address(text.trim()).map_err(|reason| settings.refuse(name, &format!("is `{text}`: {reason}")))
 }

@@ -22,6 +22,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::problem::Problem;
+use crate::metrics;
 
 /// The header in which the client learns the id that the log has for its request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -83,10 +84,14 @@ where
         let id = Uuid::now_v7();
         request.extensions_mut().insert(RequestId(id));
         let options = self.options;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let method = metrics::method_label(request.method());
         let span = span(&request, id);
         let answering = span.in_scope(|| self.inner.call(request));
         Box::pin(async move {
-            let mut response = answer(options.errors, answering).instrument(span).await;
+            let started = Instant::now();
+            let mut response = answer(options.errors, started, answering).instrument(span).await;
+            metrics::answered(route.as_ref(), method, response.status(), started.elapsed());
             set_headers(response.headers_mut(), id, options.is_https);
             Ok(response)
         })
@@ -125,9 +130,9 @@ fn set_headers(headers: &mut HeaderMap, id: Uuid, is_https: bool) {
 /// The answer in time, and the line about it.
 async fn answer<R: IntoResponse>(
     errors: ErrorFormat,
+    started: Instant,
     answering: impl Future<Output = Result<R, Infallible>>,
 ) -> Response {
-    let started = Instant::now();
     let response = match tokio::time::timeout(REQUEST_DEADLINE, answering).await {
         Ok(Ok(response)) => response.into_response(),
         Err(_) => {

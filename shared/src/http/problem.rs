@@ -8,6 +8,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::metrics;
+
 /// Media type of a problem document (RFC 9457 section 3).
 pub const MEDIA_TYPE: &str = "application/problem+json";
 /// The same as a header.
@@ -122,6 +124,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        metrics::refused(self.code);
         let status = self.status();
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();

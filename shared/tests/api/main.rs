@@ -13,6 +13,7 @@ mod heartbeat;
 mod keys;
 mod layers;
 mod libraries;
+mod metrics;
 mod mutations;
 mod revocations;
 mod signed_feed;

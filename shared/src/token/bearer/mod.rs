@@ -42,6 +42,7 @@ use super::source::Keys;
 use super::verifier::{Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::docs::Answers;
+use crate::metrics;
 use denied::Reason;
 
 pub use denied::Denied;
@@ -149,6 +150,7 @@ impl Gate {
             Ok(claims) => Ok(claims),
             Err(Refusal::KeyUnknown { .. }) if !self.keys.is_ready() => Err(self.deny(Reason::KeysUnavailable)),
             Err(refusal) => {
+                metrics::token_checked("refused");
                 tracing::info!(token.refusal = refusal.reason(), token.detail = %refusal, "token refused");
                 Err(self.deny(Reason::Invalid))
             }

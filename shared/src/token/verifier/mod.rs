@@ -29,6 +29,7 @@ use super::claims::AccessClaims;
 use super::json::parse_object;
 use super::keys::{KeySet, VerifyingKey};
 use super::revocations::{Kind, Revocations};
+use crate::metrics;
 
 pub use compact::TOKEN_LIMIT;
 pub use refusal::Refusal;
@@ -112,6 +113,7 @@ impl Verifier {
             if self.holds(&verified.key) {
                 self.check_times(&verified.claims, now)?;
                 self.check_revoked(&verified)?;
+                metrics::token_checked("cached");
                 return Ok(verified.claims);
             }
             self.cache.remove(&hash);
@@ -120,6 +122,7 @@ impl Verifier {
         self.check_revoked(&verified)?;
         let claims = Arc::clone(&verified.claims);
         self.cache.insert(hash, verified);
+        metrics::token_checked("verified");
         Ok(claims)
     }
 

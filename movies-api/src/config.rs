@@ -39,6 +39,7 @@ const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
+const DOCS_CLIENT: &str = "MYAPI_MOVIES__DOCS_CLIENT";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -70,6 +71,10 @@ pub const SETTINGS: &[Setting] = &[
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
+    Setting::optional(
+        DOCS_CLIENT,
+        "the public client that stands in the login of /docs; one of its redirect URIs is this API's /docs/oauth2-redirect.html",
+    ),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
     Setting::secret(
         DIRECT_DATABASE_URL,
@@ -127,6 +132,8 @@ pub struct Config {
     pub direct_database: PgConnectOptions,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
+    /// The client that stands in the login of `/docs`.
+    pub docs_client: Option<String>,
 }
 
 impl Config {
@@ -154,6 +161,7 @@ impl Config {
             revocations: revocations(&settings, environment)?,
             direct_database: direct_database(&settings, &common)?,
             has_docs: settings.get(DOCS)?,
+            docs_client: settings.find(DOCS_CLIENT)?,
             common,
         };
         Ok((config, settings))

@@ -10,6 +10,6 @@ mod pkce;
 mod request;
 pub mod revocation_feed;
 pub mod revoke;
-mod scope;
+pub(crate) mod scope;
 pub mod token;
 pub(crate) mod userinfo;

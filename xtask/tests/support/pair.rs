@@ -245,7 +245,7 @@ fn free_address() -> SocketAddr {
 
 /// The folder of the two binaries: this test's own target folder, where the workspace's other tests had them built. A
 /// run of this package alone takes what is there; it builds only what is missing.
-fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap();
     if !["auth-server", "movies-api"].iter().all(|binary| folder.join(binary).is_file()) {

@@ -41,7 +41,7 @@ try {
   await window.keyboard.press('Enter');
   await window.getByRole('button', { name: 'Allow' }).click();
   await closed;
-  await form.getByRole('button', { name: 'Logout' }).waitFor();
+  await form.locator('button', { hasText: 'Logout' }).waitFor();
   await shoot('docs-authorized');
   await page.locator('button.btn-done').first().click();
 

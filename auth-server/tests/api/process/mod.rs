@@ -14,5 +14,6 @@ mod packages;
 mod peers;
 mod replicas;
 mod settings;
+mod signed_in;
 mod start;
 mod wire;

@@ -43,6 +43,7 @@ const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
+const DOCS_CLIENT: &str = "MYAPI_MOVIES__DOCS_CLIENT";
 
 /// Every setting of this service.
 pub const SETTINGS: &[Setting] = &[
@@ -75,6 +76,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
+    Setting::optional(
+        DOCS_CLIENT,
+        "the public client that stands in the login of /docs; one of its redirect URIs is this API's /docs/oauth2-redirect.html",
+    ),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
     Setting::secret(
         DIRECT_DATABASE_URL,
@@ -134,6 +139,8 @@ pub struct Config {
     pub direct_database: PgConnectOptions,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
+    /// The client that stands in the login of `/docs`.
+    pub docs_client: Option<String>,
 }
 
 impl Config {
@@ -162,6 +169,7 @@ impl Config {
             revocations: revocations(&settings, environment)?,
             direct_database: direct_database(&settings, &common)?,
             has_docs: settings.get(DOCS)?,
+            docs_client: settings.find(DOCS_CLIENT)?,
             common,
         };
         Ok((config, settings))

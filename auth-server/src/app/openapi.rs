@@ -1,6 +1,6 @@
 //! The frame of the OpenAPI document: what stands around the operations, which the rooms describe themselves.
 
-use shared::http::docs::{LOGIN, login};
+use shared::http::docs::{Endpoints, LOGIN, login};
 use shared::http::problem::Problem;
 use shared::token::keys::Jwks;
 use utoipa::OpenApi;
@@ -8,6 +8,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, ServerBuilder};
 
 use crate::config::AuthConfig;
+use crate::oauth::scope::OPENID;
 use crate::oauth::token::CLIENT;
 use crate::routes;
 use crate::web::error::ErrorBody;
@@ -36,8 +37,14 @@ pub(super) fn frame(config: &AuthConfig) -> utoipa::openapi::OpenApi {
         document.servers = Some(vec![ServerBuilder::new().url(config.issuer.path()).build()]);
     }
     let components = document.components.get_or_insert_with(Components::new);
-    let scopes = config.user_scopes.iter().map(|scope| (scope, "granted to users who have no scopes of their own"));
-    components.add_security_scheme(LOGIN, login(&config.issuer.endpoint(routes::TOKEN), scopes));
+    let endpoints = Endpoints {
+        authorize: config.issuer.endpoint(routes::AUTHORIZE),
+        token: config.issuer.endpoint(routes::TOKEN),
+    };
+    let scopes: Vec<_> =
+        config.user_scopes.iter().map(|scope| (scope, "granted to users who have no scopes of their own")).collect();
+    components
+        .add_security_scheme(LOGIN, login(&endpoints, &scopes, &[(OPENID, "know who signed in; opens /userinfo")]));
     let mut basic = Http::new(HttpAuthScheme::Basic);
     basic.description = Some("A confidential client's id and secret, each form-encoded first.".to_owned());
     components.add_security_scheme(CLIENT, SecurityScheme::Http(basic));

@@ -43,6 +43,11 @@ fn check_grants(new: &NewClient) -> Result<(), Broken> {
     if new.kind == ClientKind::Public && has(GrantType::ClientCredentials) {
         return broken("client_credentials is for confidential clients (RFC 6749 section 4.4), and this one is public");
     }
+    if has(GrantType::AuthorizationCode) && new.redirect_uris.is_empty() {
+        return broken(
+            "authorization_code sends people back to the client, and there is no redirect URI to send them to: add one to redirect_uris",
+        );
+    }
     let begins = |grant: &GrantType| !matches!(grant, GrantType::RefreshToken | GrantType::ClientCredentials);
     if has(GrantType::RefreshToken) && !new.grants.iter().any(begins) {
         return broken(

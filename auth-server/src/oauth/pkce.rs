@@ -1,12 +1,14 @@
 //! Proof key for code exchange (RFC 7636): the grammar, which oxide-auth's extension does not look at.
 
 /// `code-verifier = 43*128unreserved` (RFC 7636 section 4.1).
-pub(super) fn is_verifier(text: &str) -> bool {
+#[must_use]
+pub fn is_verifier(text: &str) -> bool {
     (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved)
 }
 
 /// An S256 challenge: base64url of a SHA-256 without padding (RFC 7636 section 4.2), 43 characters and no spare bits.
-pub(super) fn is_s256_challenge(text: &str) -> bool {
+#[must_use]
+pub fn is_s256_challenge(text: &str) -> bool {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)

@@ -316,7 +316,7 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         audience: AUDIENCE.to_owned(),
         serves: None,
         application_type: ApplicationType::Web,
-        redirect_uris: Vec::new(),
+        redirect_uris: vec!["https://app.example.com/cb".to_owned()],
         post_logout_redirect_uris: Vec::new(),
         skips_consent: false,
         lifetimes: Lifetimes::default(),

@@ -44,6 +44,7 @@ async fn every_rule_of_registration_names_client_and_field(pool: Pool) {
         ("grants", NewClient { grants: vec![GrantType::Password, GrantType::ClientCredentials], ..public() }),
         ("grants", NewClient { grants: vec![GrantType::RefreshToken], ..public() }),
         ("grants", NewClient { grants: vec![GrantType::RefreshToken, GrantType::ClientCredentials], ..confidential() }),
+        ("grants", NewClient { redirect_uris: Vec::new(), ..public() }),
         ("audience", NewClient { audience: "urn:nobody".into(), ..public() }),
         ("scopes", NewClient { scopes: "movies:read no:such".parse().unwrap(), ..public() }),
         ("default_scopes", NewClient { scopes: "email".parse().unwrap(), ..public() }),
@@ -100,6 +101,21 @@ async fn a04_a05_redirect_uris_are_checked_by_application_type(pool: Pool) {
     // What is taken for one type is not for another: a change is checked as a whole.
     let web = |is: NewClient| NewClient { application_type: ApplicationType::Web, ..is };
     assert!(app.state.clients.update(&id("uri"), web).await.unwrap_err().to_string().contains("redirect_uris"));
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn who_may_redeem_codes_says_where_they_go(pool: Pool) {
+    let app = TestApp::new(pool).await;
+    let nowhere = NewClient { redirect_uris: Vec::new(), ..client("nowhere", ClientKind::Public) };
+    let (field, reason) = broken(&app, nowhere.clone()).await;
+    assert_eq!(field, "grants");
+    assert!(reason.contains("authorization_code") && reason.contains("redirect_uris"), "{reason}");
+    let without = NewClient { grants: vec![GrantType::Password, GrantType::RefreshToken], ..nowhere };
+    app.create_client(&without).await;
+    // Neither can be taken away from a client that has both.
+    app.create_client(&client("both", ClientKind::Public)).await;
+    let emptied = app.state.clients.update(&id("both"), |is| NewClient { redirect_uris: Vec::new(), ..is }).await;
+    assert!(emptied.unwrap_err().to_string().contains("redirect_uris"));
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -6,6 +6,7 @@ use auth_server::state::AppState;
 use auth_server::users::UserRef;
 use chrono::TimeDelta;
 use shared::db::Pool;
+use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 
 use crate::app::{CONFIDENTIAL, EMAIL, TestApp, config};
@@ -264,4 +265,35 @@ async fn a_refresh_goes_on_with_all_that_was_granted(pool: Pool) {
     let next = app.token_basic(WEB, &secret, &form).await;
     assert_eq!(next.json()["scope"], "movies:read openid profile");
     assert_eq!(next.claims()["sid"], first.claims()["sid"]);
+}
+
+/// A code tells its own end, so that a look at it touches one index of one partition, however many there are.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_look_at_a_code_touches_one_partition(pool: Pool) {
+    let app = TestApp::new(pool).await;
+    sqlx::query("select myapi.make_partitions('authorization_codes', interval '1 day', now() + interval '5 days')")
+        .execute(&app.pool)
+        .await
+        .unwrap();
+    let mut connection = app.pool.acquire().await.unwrap();
+    // A few rows would be read faster without an index.
+    sqlx::query("set enable_seqscan = off").execute(&mut *connection).await.unwrap();
+    for statement in [
+        "select client_id from myapi.authorization_codes where code_hash = $1 and expires_at = $2",
+        "update myapi.authorization_codes set consumed_at = $2
+         where code_hash = $1 and expires_at = $2 and consumed_at is null and expires_at > $2 - interval '1 minute' and failures < 5",
+    ] {
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("explain (costs off) {statement}")))
+            .bind([0_u8; 32].as_slice())
+            .bind(chrono::Utc::now() + TimeDelta::days(2))
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        let scans: Vec<&String> = plan.iter().filter(|line| line.contains(" on authorization_codes_")).collect();
+        assert!(scans.iter().any(|line| line.contains("Index Scan using authorization_codes_")), "{plan:#?}");
+        let partitions: std::collections::BTreeSet<&str> =
+            scans.iter().filter_map(|line| line.split(" on ").nth(1)?.split(' ').next()).collect();
+        assert_eq!(partitions.len(), 1, "{plan:#?}");
+        assert!(!partitions.contains("authorization_codes_default"), "{plan:#?}");
+    }
 }

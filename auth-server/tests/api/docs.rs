@@ -81,20 +81,32 @@ async fn refusals_are_documented_as_they_are_sent(pool: Pool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn the_authorize_button_logs_in_by_the_password_grant(pool: Pool) {
+async fn the_authorize_button_logs_in_by_a_code_and_by_the_password_grant(pool: Pool) {
     let app = TestApp::new(pool).await;
     let document = app.get("/openapi.json").await.json();
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!(
         schemes["login"]["flows"],
-        json!({ "password": {
-        "tokenUrl": "http://127.0.0.1:8001/token",
-        "scopes": {
-            "movies:read": "granted to users who have no scopes of their own",
-            "profile": "granted to users who have no scopes of their own",
-            "email": "granted to users who have no scopes of their own",
-        },
-    } })
+        json!({
+            "authorizationCode": {
+                "authorizationUrl": "http://127.0.0.1:8001/authorize",
+                "tokenUrl": "http://127.0.0.1:8001/token",
+                "scopes": {
+                    "openid": "know who signed in; opens /userinfo",
+                    "movies:read": "granted to users who have no scopes of their own",
+                    "profile": "granted to users who have no scopes of their own",
+                    "email": "granted to users who have no scopes of their own",
+                },
+            },
+            "password": {
+                "tokenUrl": "http://127.0.0.1:8001/token",
+                "scopes": {
+                    "movies:read": "granted to users who have no scopes of their own",
+                    "profile": "granted to users who have no scopes of their own",
+                    "email": "granted to users who have no scopes of their own",
+                },
+            },
+        })
     );
     assert_eq!(schemes["secret"]["scheme"], "basic");
     let script = app.get("/docs/page.js").await;
@@ -135,6 +147,20 @@ async fn the_page_and_its_files_come_from_the_binary(pool: Pool) {
         assert_eq!(file.header("cache-control"), Some(if is_ours { "no-cache" } else { "public, max-age=86400" }));
         assert_eq!(file.header("content-encoding"), (!is_ours).then_some("gzip"), "{path}");
     }
+    // Where a sign-in comes back to; its address has a code in it.
+    let back = app.get("/docs/oauth2-redirect.html?code=mac1_x&state=s").await;
+    assert_eq!((back.status.as_u16(), back.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!((back.header("cache-control"), back.header("referrer-policy")), (Some("no-store"), Some("no-referrer")));
+    assert_eq!(
+        back.header("content-security-policy"),
+        Some(
+            "default-src 'none'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+              frame-ancestors 'none'"
+        )
+    );
+    assert!(back.body.contains("<script src=\"oauth2-redirect.js\"></script>") && !back.body.contains("mac1_x"));
+    let script = app.get("/docs/oauth2-redirect.js").await;
+    assert!(script.status == 200 && script.header("content-type").unwrap().contains("javascript"), "{script:?}");
     let slashed = app.get("/docs/").await;
     assert_eq!((slashed.status.as_u16(), slashed.header("location")), (308, Some("../docs")));
     app.get("/docs/swagger-ui.js").await.assert_error(404, "not_found");
@@ -144,7 +170,7 @@ async fn the_page_and_its_files_come_from_the_binary(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn they_can_be_turned_off(pool: Pool) {
     let app = TestApp::with(pool, &[("MYAPI_AUTH__DOCS", "false")]).await;
-    for path in ["/docs", "/docs/", "/docs/page.js", "/openapi.json"] {
+    for path in ["/docs", "/docs/", "/docs/page.js", "/docs/oauth2-redirect.html", "/openapi.json"] {
         app.get(path).await.assert_error(404, "not_found");
     }
 }

@@ -2,23 +2,28 @@
 // signing in: discovery, code with PKCE, userinfo, refresh, signing out. The relying party is a native application: it
 // listens on a loopback port of its own (RFC 8252).
 //
-// node walk.mjs ISSUER CLIENT_ID EMAIL PASSWORD [FOLDER FOR PICTURES]
+// node walk.mjs --issuer URL --client ID --email EMAIL --password PASSWORD [--callback PATH] [--movies URL]
+//   [--pictures FOLDER]
 //
+// PATH is that of the client's loopback redirect URI. With the address of a movies-api its tokens are tried there.
 // Says `done` and ends with 0, or says what is wrong and ends with 1.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 
 import * as relying from 'openid-client';
-import { chromium } from 'playwright-core';
 
-const [issuer, clientId, email, password, pictures] = process.argv.slice(2);
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-assert.ok(executablePath, 'there is no chromium');
+import { launch } from './browser.mjs';
+
+const text = { type: 'string' };
+const { values: given } = parseArgs({
+  options: {
+    issuer: text, client: text, email: text, password: text, callback: { ...text, default: '/cb' }, movies: text, pictures: text,
+  },
+});
+const { issuer, client: clientId, email, password } = given;
 
 // What the application's own port is asked for, and who waits for it.
 const arrivals = [];
@@ -34,7 +39,7 @@ const application = createServer((request, response) => {
 application.listen(0, '127.0.0.1');
 await once(application, 'listening');
 const port = application.address().port;
-const redirectUri = `http://127.0.0.1:${port}/cb`;
+const redirectUri = `http://127.0.0.1:${port}${given.callback}`;
 
 const arrival = async () => {
   while (arrivals.length === 0) await new Promise((resolve) => { wake = resolve; });
@@ -48,32 +53,8 @@ const metadata = config.serverMetadata();
 assert.deepEqual(metadata.code_challenge_methods_supported, ['S256']);
 assert.equal(metadata.authorization_response_iss_parameter_supported, true);
 
-const profile = mkdtempSync(join(tmpdir(), 'walk-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-  locale: 'en-GB',
-});
-// A page that does not come is a failure, not a wait.
-browser.setDefaultTimeout(15_000);
-const page = await browser.newPage();
-const complaints = [];
-page.on('console', (message) => {
-  if (message.type() === 'error' && !message.text().includes('favicon')) complaints.push(message.text());
-});
-page.on('pageerror', (error) => complaints.push(String(error)));
-
-const picture = async (name) => {
-  if (!pictures) return;
-  for (const colorScheme of ['light', 'dark']) {
-    for (const [size, viewport] of [['phone', { width: 390, height: 780 }], ['desktop', { width: 1280, height: 800 }]]) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize(viewport);
-      await page.screenshot({ path: join(pictures, `${name}-${size}-${colorScheme}.png`) });
-    }
-  }
-};
+const browser = await launch(given.pictures);
+const { page, complaints, picture } = browser;
 
 const begin = async (extra = {}) => {
   const verifier = relying.randomPKCECodeVerifier();
@@ -116,12 +97,10 @@ try {
 
   await page.waitForURL('**/consent?*');
   await picture('consent');
-  const text = await page.locator('main').innerText();
+  const shown = await page.locator('main').innerText();
   for (const words of ['Know that it is you', 'See your name', 'See your e-mail address', email, `127.0.0.1:${port}`]) {
-    assert.ok(text.includes(words), `${words} is missing in ${text}`);
+    assert.ok(shown.includes(words), `${words} is missing in ${shown}`);
   }
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
-  assert.ok(!overflow, 'the page is wider than the window');
   await page.getByRole('button', { name: 'Allow' }).click();
   await page.waitForURL(`${redirectUri}?*`);
   const tokens = await redeem(flow);
@@ -133,6 +112,11 @@ try {
   const refreshed = await relying.refreshTokenGrant(config, tokens.refresh_token);
   assert.notEqual(refreshed.refresh_token, tokens.refresh_token);
   await relying.fetchUserInfo(config, refreshed.access_token, claims.sub);
+  for (const token of given.movies ? [tokens.access_token, refreshed.access_token] : []) {
+    const answer = await fetch(`${given.movies}/movies/?movie_id=1`, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal(answer.status, 200, await answer.clone().text());
+    assert.equal((await answer.json()).movie_id, 1);
+  }
 
   // Once more: signed in already, so only the consent is asked, which every public client needs; and refused.
   const refused = await begin();
@@ -169,5 +153,4 @@ try {
 } finally {
   await browser.close();
   application.close();
-  rmSync(profile, { recursive: true, force: true });
 }

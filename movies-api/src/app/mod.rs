@@ -4,7 +4,7 @@ mod health;
 mod openapi;
 
 use axum::Router;
-use shared::http::docs::{self, PageOptions};
+use shared::http::docs::{self, Endpoints, PageOptions};
 use shared::http::layers::{self, ErrorFormat, LayerOptions};
 use shared::http::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +21,9 @@ pub struct AppOptions {
     /// Whether there are `/docs` and `/openapi.json`.
     pub has_docs: bool,
     /// Where the page of `/docs` gets its tokens.
-    pub token_url: String,
+    pub login: Endpoints,
+    /// The client that stands in the page's login form at first.
+    pub docs_client: Option<String>,
 }
 
 /// All routes with everything around them.
@@ -36,15 +38,15 @@ pub fn rooms() -> OpenApiRouter<AppState> {
 
 /// Puts health, documents, fallbacks and layers around `rooms`.
 pub fn assemble(rooms: OpenApiRouter<AppState>, state: AppState, options: AppOptions) -> Router {
-    let AppOptions { is_https, has_docs, token_url } = options;
-    let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&token_url))
+    let AppOptions { is_https, has_docs, login, docs_client } = options;
+    let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&login))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .merge(rooms)
         .split_for_parts();
     let page = PageOptions {
-        token_url,
-        client_id: None,
+        token_url: login.token,
+        client_id: docs_client,
         scopes: openapi::SCOPES.iter().map(|(scope, _)| (*scope).to_owned()).collect(),
     };
     let documented = if has_docs { docs::router(document, &page) } else { Router::new() };

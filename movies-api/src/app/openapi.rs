@@ -1,6 +1,6 @@
 //! The frame of the OpenAPI document: what stands around the operations, which the rooms describe themselves.
 
-use shared::http::docs::{LOGIN, login};
+use shared::http::docs::{Endpoints, LOGIN, login};
 use shared::http::problem::Problem;
 use shared::token::bearer::Permission as _;
 use utoipa::OpenApi;
@@ -28,10 +28,10 @@ struct Frame;
 pub(super) const SCOPES: [(&str, &str); 2] =
     [(MoviesRead::SCOPE, "look up films"), (MoviesWrite::SCOPE, "add, change and delete films")];
 
-/// The document without operations; tokens come from `token_url`.
-pub(super) fn frame(token_url: &str) -> utoipa::openapi::OpenApi {
+/// The document without operations; tokens come from `endpoints`.
+pub(super) fn frame(endpoints: &Endpoints) -> utoipa::openapi::OpenApi {
     let mut document = Frame::openapi();
     let components = document.components.get_or_insert_with(Components::new);
-    components.add_security_scheme(LOGIN, login(token_url, SCOPES));
+    components.add_security_scheme(LOGIN, login(endpoints, &SCOPES, &[]));
     document
 }

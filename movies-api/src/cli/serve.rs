@@ -8,6 +8,7 @@ use shared::cli::parse_address;
 use shared::clock::Clock;
 use shared::config::Sources;
 use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
+use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::Gate;
 use shared::token::source::{KeySource, Keys};
@@ -65,8 +66,9 @@ impl Serve {
         let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
-        let token_url = format!("{}/token", config.issuer.trim_end_matches('/'));
-        let options = AppOptions { is_https, has_docs: config.has_docs, token_url };
+        let login = Endpoints::of(&config.issuer);
+        let docs_client = config.docs_client.clone();
+        let options = AppOptions { is_https, has_docs: config.has_docs, login, docs_client };
         let app = app::router(AppState { pool: pool.clone(), gate }, options);
 
         tracing::info!(

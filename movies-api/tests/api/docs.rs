@@ -113,6 +113,9 @@ async fn the_page_logs_in_at_the_auth_server(pool: PgPool) {
     assert_eq!(flows["password"]["tokenUrl"], token_url);
     // Each scope that some route needs is offered, and no other.
     let needed: BTreeSet<String> = operations(&document).into_iter().map(|operation| operation.scope).collect();
+    let authorize_url = format!("{}/authorize", app.issuer.issuer());
+    assert_eq!(flows["authorizationCode"]["authorizationUrl"], authorize_url);
+    assert_eq!(flows["authorizationCode"]["scopes"], flows["password"]["scopes"]);
     let offered: BTreeSet<String> = flows["password"]["scopes"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(offered, needed.into_iter().filter(|scope| !scope.is_empty()).collect());
     let page = app.ask(Method::GET, "/docs", None).await;
@@ -127,14 +130,14 @@ async fn the_page_logs_in_at_the_auth_server(pool: PgPool) {
     );
     let script = app.ask(Method::GET, "/docs/page.js", None).await;
     let settings =
-        r#"const settings = {"clientId":null,"scopes":["movies:read","movies:write"],"title":"Movies API"};"#;
+        r#"const settings = {"clientId":"demo","scopes":["movies:read","movies:write"],"title":"Movies API"};"#;
     assert!(script.body.starts_with(settings), "{script}");
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn they_can_be_turned_off(pool: PgPool) {
     let app = TestApp::without_docs(pool);
-    for path in ["/docs", "/docs/", "/docs/page.js", "/openapi.json"] {
+    for path in ["/docs", "/docs/", "/docs/page.js", "/docs/oauth2-redirect.html", "/openapi.json"] {
         assert_eq!(app.get(path).await.code(), "route_not_found", "{path}");
     }
 }

@@ -16,6 +16,7 @@ use movies_api::state::AppState;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::db::Pool;
+use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::testing::{TestIssuer, TokenBuilder};
 use shared::token::bearer::Gate;
@@ -87,8 +88,8 @@ impl TestApp {
     ) -> Self {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
-        let token_url = format!("{}/token", issuer.issuer());
-        let options = AppOptions { is_https: false, has_docs, token_url };
+        let login = Endpoints::of(issuer.issuer());
+        let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
         Self { issuer, clock, router: app::assemble(rooms, AppState { pool, gate }, options) }
     }
 

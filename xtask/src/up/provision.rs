@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::addresses::{self, Addresses};
 use super::services::Services;
 use crate::checkout::Checkout;
 use crate::folder;
@@ -21,6 +22,9 @@ pub const CLIENT: &str = "demo";
 
 /// The id of the demo client that asks for itself.
 pub const SERVICE: &str = "demo-service";
+
+/// Where a native application of one's own may have the demo client's codes sent, on any port (RFC 8252 section 7.3).
+pub const CALLBACK: &str = "http://127.0.0.1/callback";
 
 /// What came of it.
 pub struct Provisioned {
@@ -102,12 +106,16 @@ fn clients(services: &Services, interrupt: &Interrupt) -> Result<String> {
     let movies = resources.iter().find(|resource| member(resource, "name").is_ok_and(|name| name == "movies"));
     let audience = member(movies.context("no resource server is called movies")?, "audience")?;
     let file = services.home.join("demo-clients.toml");
+    let redirect_uris = redirect_uris(&services.addresses).join("\", \"");
     let text = format!(
         r#"[clients.{CLIENT}]
 name = "Demo"
 kind = "public"
-grants = ["password", "refresh_token"]
-scopes = ["movies:read", "profile", "email"]
+application_type = "native"
+grants = ["authorization_code", "password", "refresh_token"]
+# The two pages of documentation, whose Authorize button signs people in, and an application of one's own.
+redirect_uris = ["{redirect_uris}"]
+scopes = ["movies:read", "openid", "profile", "email"]
 # Personal data stands in a token only where it is asked for.
 default_scopes = ["movies:read"]
 
@@ -126,6 +134,14 @@ secret_hashes = ["{}"]
     apply.arg(&file);
     must(&apply, interrupt)?;
     member(&made, "client_secret").map(str::to_owned)
+}
+
+/// Plain http comes back to loopback alone, so on another address the page's Authorize button has the password grant only.
+fn redirect_uris(addresses: &Addresses) -> Vec<String> {
+    let urls = [addresses.movies, addresses.auth].map(addresses::url);
+    let is_loopback = |url: &String| url.starts_with("http://127.0.0.1:") || url.starts_with("http://[::1]:");
+    let pages = urls.into_iter().filter(is_loopback).map(|url| format!("{url}/docs/oauth2-redirect.html"));
+    pages.chain([CALLBACK.to_owned()]).collect()
 }
 
 /// A member of what a command says as JSON.
@@ -168,4 +184,20 @@ fn has(show: &Command, interrupt: &Interrupt) -> Result<bool> {
 
 fn must(command: &Command, interrupt: &Interrupt) -> Result<String> {
     once::must(command, None, "", interrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+
+    #[test]
+    fn only_loopback_pages_are_redirect_uris() {
+        let uris = |pairs: &[(&str, &str)]| redirect_uris(&Addresses::read(&Environment::of(pairs)).unwrap());
+        let (auth, movies) =
+            ("http://127.0.0.1:8001/docs/oauth2-redirect.html", "http://127.0.0.1:8000/docs/oauth2-redirect.html");
+        assert_eq!(uris(&[]), [movies, auth, CALLBACK]);
+        assert_eq!(uris(&[("MYAPI_MOVIES__BIND", "192.168.0.2:80")]), [auth, CALLBACK]);
+        assert_eq!(uris(&[("MYAPI_MOVIES__BIND", "0.0.0.0:8000")]), [movies, auth, CALLBACK]);
+    }
 }

@@ -93,9 +93,11 @@ impl Services {
         Self { programs, settings, addresses, key_file, home: home.to_path_buf() }
     }
 
-    /// The client that a form without client_id means from here on.
+    /// The client that a form without client_id means from here on, and that the pages of documentation log in with.
     pub fn set_default_client(&mut self, client: &str) {
-        self.settings.push(("MYAPI_AUTH__DEFAULT_CLIENT", client.to_owned()));
+        for name in ["MYAPI_AUTH__DEFAULT_CLIENT", "MYAPI_MOVIES__DOCS_CLIENT"] {
+            self.settings.push((name, client.to_owned()));
+        }
     }
 
     /// `auth-server ARGS`.

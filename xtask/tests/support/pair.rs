@@ -250,7 +250,7 @@ pub fn free_address() -> SocketAddr {
 
 /// The folder of the two binaries: this test's own target folder, where the workspace's other tests had them built. A
 /// run of this package alone takes what is there; it builds only what is missing. A soak says which to try.
-fn binaries() -> PathBuf {
+pub fn binaries() -> PathBuf {
     if let Some(folder) = std::env::var_os("MYAPI_TEST_BIN_DIR") {
         return folder.into();
     }

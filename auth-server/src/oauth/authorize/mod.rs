@@ -22,10 +22,12 @@ mod validate;
 
 pub(crate) use handlers::{answer_refused, go};
 pub(crate) use machine::{Asked, prove};
-pub(crate) use redirect::{form_target, host_of, with_parameters};
-pub(crate) use refused::{Back, PageReason, Reason, Refused};
+pub(crate) use redirect::host_of;
+pub use redirect::{form_target, is_allowed, with_parameters};
+pub use refused::Reason;
+pub(crate) use refused::{Back, PageReason, Refused};
 pub(crate) use service::{Answer, Flow, Step, proceed};
-pub(crate) use validate::{Parameters, PromptNames};
+pub use validate::{Parameters, PromptNames, check, max_age};
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

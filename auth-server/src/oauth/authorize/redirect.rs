@@ -6,7 +6,8 @@ use crate::clients::{ApplicationType, Client};
 
 /// Whether a client may be answered at this address: it is registered, byte for byte (RFC 9700 section 2.1). A native
 /// client's loopback address may have any port (RFC 8252 section 7.3): the system gives it one when it starts.
-pub(super) fn is_allowed(client: &Client, presented: &str) -> bool {
+#[must_use]
+pub fn is_allowed(client: &Client, presented: &str) -> bool {
     // What the registration refuses can never be answered at, whoever wrote the row.
     if presented.contains('#') || !presented.bytes().all(|byte| byte.is_ascii_graphic()) {
         return false;
@@ -41,7 +42,8 @@ fn is_end(rest: &str) -> bool {
 }
 
 /// The address with parameters behind those that it has. It stays as it is, byte for byte.
-pub(crate) fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
+#[must_use]
+pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let separator = match uri {
         _ if encoded.is_empty() => "",
@@ -55,7 +57,8 @@ pub(crate) fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String 
 /// What a page's `form-action` has to allow beside 'self' for a redirect to this address after a form: Chromium follows
 /// the redirect only then. Content-Security-Policy cannot name an IPv6 host, and a native scheme has none: there the
 /// scheme stands.
-pub(crate) fn form_target(uri: &str) -> Option<String> {
+#[must_use]
+pub fn form_target(uri: &str) -> Option<String> {
     let url = Url::parse(uri).ok()?;
     let is_plain = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     match (url.scheme(), url.host()) {

@@ -55,7 +55,7 @@ pub(crate) enum PageReason {
 
 /// Why a proven client's request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Reason {
+pub enum Reason {
     /// The client is not registered for this grant.
     #[error("the client may not use the authorization code grant")]
     GrantNotAllowed,

@@ -11,11 +11,12 @@ use crate::oauth::pkce;
 /// The parameters in their order, each once. "Parameters sent without a value MUST be treated as if they were omitted"
 /// (RFC 6749 section 3.1); unknown ones are ignored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parameters<'a>(pub(crate) &'a [(String, String)]);
+pub struct Parameters<'a>(pub &'a [(String, String)]);
 
 impl<'a> Parameters<'a> {
     /// A parameter; `None` where it is absent or empty.
-    pub(crate) fn get(self, name: &str) -> Option<&'a str> {
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<&'a str> {
         let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         found.filter(|value| !value.is_empty())
     }
@@ -60,7 +61,7 @@ impl authorization::Request for Parameters<'_> {
 
 /// Which pages the client wants shown (OpenID Connect core section 3.1.2.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PromptNames {
+pub struct PromptNames {
     /// No page at all.
     pub none: bool,
     /// The login page, even for a person who is signed in.
@@ -71,10 +72,13 @@ pub(crate) struct PromptNames {
 
 impl PromptNames {
     /// The values that it may have; what metadata lists.
-    pub(crate) const ALL: [&'static str; 3] = ["none", "login", "consent"];
+    pub const ALL: [&'static str; 3] = ["none", "login", "consent"];
 
     /// Reads the parameter.
-    pub(super) fn read(parameters: Parameters<'_>) -> Result<Self, Reason> {
+    ///
+    /// # Errors
+    /// [`Reason::Prompt`] for a value that is not listed, and for `none` beside others.
+    pub fn read(parameters: Parameters<'_>) -> Result<Self, Reason> {
         let mut prompt = Self::default();
         for name in parameters.get("prompt").into_iter().flat_map(|names| names.split(' ')) {
             match name {
@@ -94,7 +98,10 @@ pub(super) fn is_silent(parameters: Parameters<'_>) -> bool {
 }
 
 /// What is checked of a request whose client and `redirect_uri` are proven, beside what the state machine checks.
-pub(super) fn check(parameters: Parameters<'_>, client: &Client) -> Result<(), Reason> {
+///
+/// # Errors
+/// The first [`Reason`] against it.
+pub fn check(parameters: Parameters<'_>, client: &Client) -> Result<(), Reason> {
     check_unsupported(parameters)?;
     check_response_mode(parameters)?;
     check_pkce(parameters)?;
@@ -134,7 +141,10 @@ fn check_target(parameters: Parameters<'_>, client: &Client) -> Result<(), Reaso
 }
 
 /// Seconds since the login that are not too many.
-pub(super) fn max_age(parameters: Parameters<'_>) -> Result<Option<i64>, Reason> {
+///
+/// # Errors
+/// [`Reason::MaxAge`] for anything but a whole number of at most ten digits.
+pub fn max_age(parameters: Parameters<'_>) -> Result<Option<i64>, Reason> {
     let Some(text) = parameters.get("max_age") else { return Ok(None) };
     let is_number = text.len() <= 10 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number).map(Some).ok_or(Reason::MaxAge)

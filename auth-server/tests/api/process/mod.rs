@@ -16,5 +16,6 @@ mod partition_drop;
 mod peers;
 mod replicas;
 mod settings;
+mod signed_in;
 mod start;
 mod wire;

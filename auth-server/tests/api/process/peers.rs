@@ -15,7 +15,7 @@ use crate::app::{AUDIENCE, CONFIDENTIAL, EMAIL, PASSWORD, PUBLIC, TestApp};
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone(pool: Pool) {
     let test = "oauth4webapi_refreshes_revokes_and_introspects_from_discovery_alone";
-    let Some(folder) = packages::installed(test, "peers", "oauth4webapi.mjs") else { return };
+    let Some(folder) = packages::installed(test, "peers") else { return };
     let app = TestApp::new(pool.clone()).await;
     // The issuer is known before the server listens.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -6,6 +6,8 @@
 //! 2. The service's router collects them into one document.
 //! 3. [`router`] serves the document and the page. The page loads nothing from elsewhere, has no inline script, and may
 //!    talk to its own origin and to the authorization server alone; its Content-Security-Policy says so.
+//! 4. Signing in with a code happens in a window that the page opens; it comes back to [`REDIRECT`], which hands the code to
+//!    the page. The page redeems it with its PKCE verifier.
 //!
 //! Everything the page needs is linked by relative addresses, so that it works below a proxy's prefix too.
 
@@ -22,11 +24,13 @@ use http::{HeaderValue, header};
 use utoipa::openapi::OpenApi;
 
 pub use answers::Answers;
-pub use login::{LOGIN, login};
+pub use login::{Endpoints, LOGIN, login};
 pub use page::PageOptions;
 
 /// Where the page is.
 pub const PAGE: &str = "/docs";
+/// Where a sign-in that the page began comes back to; a redirect URI of the page's client.
+pub const REDIRECT: &str = "/docs/oauth2-redirect.html";
 /// Where the OpenAPI document is.
 pub const DOCUMENT: &str = "/openapi.json";
 

@@ -8,12 +8,16 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CON
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-/// What of Swagger UI the page loads; the rest of its distribution is never served.
-const ASSETS: [&str; 4] = ["swagger-ui-bundle.js", "swagger-ui.css", "index.css", "favicon-32x32.png"];
+/// What of Swagger UI the two pages load; the rest of its distribution is never served.
+const ASSETS: [&str; 5] =
+    ["swagger-ui-bundle.js", "swagger-ui.css", "index.css", "favicon-32x32.png", "oauth2-redirect.js"];
 const HTML: &str = include_str!("page.html");
+/// Where a sign-in comes back to. The address has a code in it, so it is kept nowhere.
+const REDIRECT: &str = include_str!("redirect.html");
 const SCRIPT: &str = include_str!("page.js");
 /// Ours is small and changes with the service: ask each time. Swagger UI changes with a new binary only.
 const OURS: &str = "no-cache";
+const NEVER: &str = "no-store";
 const THEIRS: &str = "public, max-age=86400";
 
 /// What the page has to know of its service.
@@ -38,10 +42,16 @@ pub(super) struct File {
 pub(super) fn files(title: &str, options: &PageOptions) -> Vec<(String, File)> {
     let html = File::new(Cow::Borrowed(HTML.as_bytes()), "text/html; charset=utf-8", OURS);
     let script = File::new(Cow::Owned(script(title, options).into_bytes()), "text/javascript; charset=utf-8", OURS);
-    let policy = policy(&options.token_url);
-    let own = [(String::new(), html.with(CONTENT_SECURITY_POLICY, &policy)), ("/page.js".to_owned(), script)];
+    let html = html.with(CONTENT_SECURITY_POLICY, &policy(&options.token_url));
+    let redirect = File::new(Cow::Borrowed(REDIRECT.as_bytes()), "text/html; charset=utf-8", NEVER);
+    let redirect = redirect.with(CONTENT_SECURITY_POLICY, REDIRECT_POLICY);
+    let own = [(String::new(), html), ("/page.js".to_owned(), script), ("/oauth2-redirect.html".to_owned(), redirect)];
     own.into_iter().chain(ASSETS.into_iter().filter_map(asset)).collect()
 }
+
+/// It has one script and nothing else to do.
+const REDIRECT_POLICY: &str = "default-src 'none'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+                               frame-ancestors 'none'";
 
 /// The settings as a constant before the script, so that the page needs no inline script.
 fn script(title: &str, options: &PageOptions) -> String {
@@ -99,7 +109,7 @@ mod tests {
         for name in ASSETS {
             let (_, file) = asset(name).unwrap_or_else(|| panic!("{name} is not in Swagger UI any more"));
             assert!(file.body.len() < 512 * 1024, "{name}: {} bytes", file.body.len());
-            assert!(HTML.contains(name), "{name} is not loaded");
+            assert!(HTML.contains(name) || REDIRECT.contains(name), "{name} is not loaded");
         }
     }
 
@@ -112,10 +122,14 @@ mod tests {
 
     #[test]
     fn the_page_names_no_other_place_and_has_no_inline_script() {
-        for text in [HTML, SCRIPT] {
+        for text in [HTML, REDIRECT, SCRIPT] {
             assert!(!text.contains("//cdn") && !text.contains("https://") && !text.contains("http://"));
         }
         assert_eq!(HTML.matches("<script").count(), HTML.matches("<script src=\"docs/").count());
-        assert!(!HTML.contains("style="));
+        assert_eq!(
+            REDIRECT.matches("<script").count(),
+            REDIRECT.matches("<script src=\"oauth2-redirect.js\"></script>").count()
+        );
+        assert!(!HTML.contains("style=") && !REDIRECT.contains("style"));
     }
 }

@@ -114,7 +114,7 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 4] {
+    const fn tables(&self) -> [Partitioned; 3] {
         let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);

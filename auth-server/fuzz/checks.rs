@@ -2,17 +2,25 @@
 //! the corpora and try random bytes. A check panics where something does not hold.
 
 // Each target uses one of them.
-#![allow(dead_code, clippy::allow_attributes, reason = "four targets and a test include this file")]
+#![allow(dead_code, clippy::allow_attributes, reason = "the targets and a test include this file")]
 
 use std::collections::BTreeSet;
 
+use auth_server::clients::{ApplicationType, Client, ClientKind, GrantType, Lifetimes};
+use auth_server::oauth::authorize::{
+    Parameters, PromptNames, check, form_target, is_allowed, max_age, with_parameters,
+};
+use auth_server::oauth::pkce::{is_s256_challenge, is_verifier};
 use auth_server::tokens::RefreshToken;
 use auth_server::web::client_auth::presented;
 use auth_server::web::form;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use chrono::DateTime;
 use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
 use shared::token::scope::ScopeSet;
+use url::Url;
 
 /// A form that is taken is what a lenient parser reads, keeps the rules, and can be written and read again.
 pub fn form(data: &[u8]) {
@@ -75,4 +83,105 @@ pub fn refresh_token(data: &[u8]) {
     assert_eq!(token.text(), text);
     assert!((0..=i64::from(u32::MAX)).contains(&token.expires_at().timestamp()));
     assert_eq!(format!("{token:?}"), "RefreshToken(…)");
+}
+
+/// Two lines: what is registered, and what a request presents. Where an answer may go is the registered address byte for
+/// byte, or for a native client the same loopback address with another port, as the URL standard reads both.
+pub fn redirect(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (registered, presented) = text.split_once('\n').unwrap_or((text, text));
+    for (application_type, is_native) in [(ApplicationType::Web, false), (ApplicationType::Native, true)] {
+        let is_taken = is_allowed(&client(application_type, registered), presented);
+        if registered != presented {
+            assert!(!is_taken || (is_native && is_other_port(registered, presented)), "{registered:?} {presented:?}");
+        }
+        if is_taken {
+            assert!(presented.bytes().all(|byte| byte.is_ascii_graphic()) && !presented.contains('#'));
+            goes_there(presented);
+        }
+    }
+}
+
+/// Whether two addresses differ in the port alone, by another parser than the one that decides.
+fn is_other_port(registered: &str, presented: &str) -> bool {
+    let (Ok(one), Ok(other)) = (Url::parse(registered), Url::parse(presented)) else { return false };
+    let is_loopback = matches!(other.host_str(), Some("127.0.0.1" | "[::1]")) && other.scheme() == "http";
+    let is_plain = other.username().is_empty() && other.password().is_none() && other.port() != Some(0);
+    let same = (one.scheme(), one.host_str(), one.path(), one.query(), one.fragment())
+        == (other.scheme(), other.host_str(), other.path(), other.query(), other.fragment());
+    is_loopback && is_plain && same
+}
+
+/// An answer at this address stays there, and the page before it lets a browser go nowhere else.
+fn goes_there(uri: &str) {
+    let location = with_parameters(uri, &[("code", "mac1_x"), ("state", "a b&c=d#e")]);
+    assert!(location.starts_with(uri));
+    let (Ok(before), Ok(after)) = (Url::parse(uri), Url::parse(&location)) else { return };
+    assert_eq!(before.origin().ascii_serialization(), after.origin().ascii_serialization());
+    assert_eq!((before.scheme(), before.host_str(), before.port()), (after.scheme(), after.host_str(), after.port()));
+    let target = form_target(uri).unwrap();
+    assert!(!target.contains([' ', ';', ',', '\'', '"', '*']), "{target}");
+}
+
+fn client(application_type: ApplicationType, registered: &str) -> Client {
+    Client {
+        client_id: "app".parse().unwrap(),
+        name: "app".to_owned(),
+        kind: ClientKind::Public,
+        grants: vec![GrantType::AuthorizationCode],
+        scopes: ScopeSet::default(),
+        default_scopes: ScopeSet::default(),
+        audience: "http://127.0.0.1:8000".to_owned(),
+        serves: None,
+        application_type,
+        redirect_uris: vec![registered.to_owned()],
+        post_logout_redirect_uris: Vec::new(),
+        skips_consent: false,
+        lifetimes: Lifetimes::default(),
+        client_version: 1,
+        created_at: DateTime::UNIX_EPOCH,
+        disabled_at: None,
+    }
+}
+
+/// A query of `/authorize` that is taken asks for nothing that this server does not do, and its PKCE is S256.
+pub fn authorize(data: &[u8]) {
+    let Ok(pairs) = form::parse(data) else { return };
+    let read = Parameters(&pairs);
+    if let Ok(prompt) = PromptNames::read(read) {
+        assert!(!prompt.none || !(prompt.login || prompt.consent));
+        let names = read.get("prompt").map_or(Vec::new(), |names| names.split(' ').collect());
+        assert!(names.iter().all(|name| PromptNames::ALL.contains(name)));
+        assert_eq!(prompt.none, names.contains(&"none"));
+    }
+    if let Ok(Some(seconds)) = max_age(read) {
+        assert!((0..=9_999_999_999).contains(&seconds));
+    }
+    if check(read, &client(ApplicationType::Web, "https://app.example.com/cb")).is_err() {
+        return;
+    }
+    assert_eq!(read.get("code_challenge_method"), Some("S256"));
+    assert!(read.get("code_challenge").is_some_and(is_s256_challenge));
+    assert!(matches!(read.get("response_mode"), None | Some("query")));
+    assert!(["request", "request_uri", "registration"].into_iter().all(|name| read.get(name).is_none()));
+    assert!(matches!(read.get("resource"), None | Some("http://127.0.0.1:8000")));
+}
+
+/// Two lines: a challenge and a verifier. Both grammars of RFC 7636, written once more; and a challenge has one spelling.
+pub fn pkce(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (challenge, verifier) = text.split_once('\n').unwrap_or((text, text));
+    let is_unreserved = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let length = verifier.chars().count();
+    assert_eq!(is_verifier(verifier), verifier.chars().all(is_unreserved) && (43..=128).contains(&length));
+    if is_s256_challenge(challenge) {
+        assert_eq!(challenge.len(), 43);
+        let bytes = URL_SAFE_NO_PAD.decode(challenge).unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.encode(&bytes), challenge);
+    }
+    let fitting = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+    assert!(is_s256_challenge(&fitting));
+    let pkce = oxide_auth::code_grant::extensions::Pkce::required();
+    let Ok(Some(value)) = pkce.challenge(Some("S256".into()), Some(challenge.into())) else { return };
+    assert_eq!(pkce.verify(Some(value), Some(verifier.into())).is_ok(), challenge == fitting);
 }

@@ -23,6 +23,9 @@ fn the_corpora_are_replayed() {
     replay("basic", checks::basic);
     replay("scope", checks::scope);
     replay("refresh_token", checks::refresh_token);
+    replay("redirect", checks::redirect);
+    replay("authorize", checks::authorize);
+    replay("pkce", checks::pkce);
 }
 
 /// The fuzz targets are those that are replayed.
@@ -30,7 +33,8 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    assert_eq!(targets, ["form.rs\"", "basic.rs\"", "scope.rs\"", "refresh_token.rs\""]);
+    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce"];
+    assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
 /// Bytes near the grammar: pieces of it in any order, with a few strange ones between them.
@@ -65,10 +69,28 @@ proptest! {
     }
 
     #[test]
+    fn redirects(bytes in near(&["http://127.0.0.1", "http://[::1]", "https://a.example", "com.example.a:/", ":8", ":65535", ":0", "/cb", "?x", "#", "@", "\n", "\\", "%2e", "..", "."])) {
+        checks::redirect(&bytes);
+    }
+
+    #[test]
+    fn authorize_queries(bytes in near(&["&prompt=", "none", "login", "+", "&max_age=", "0", "&code_challenge=", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "&code_challenge_method=", "S256", "plain", "&response_mode=query", "&request=x", "&resource=", "="])) {
+        checks::authorize(&bytes);
+    }
+
+    #[test]
+    fn proof_keys(challenge in "[A-Za-z0-9_-]{42,44}|E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", verifier in "[A-Za-z0-9._~=-]{41,45}|dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk|[A-Za-z0-9]{126,130}") {
+        checks::pkce(format!("{challenge}\n{verifier}").as_bytes());
+    }
+
+    #[test]
     fn anything(bytes: Vec<u8>) {
         checks::form(&bytes);
         checks::basic(&bytes);
         checks::scope(&bytes);
         checks::refresh_token(&bytes);
+        checks::redirect(&bytes);
+        checks::authorize(&bytes);
+        checks::pkce(&bytes);
     }
 }

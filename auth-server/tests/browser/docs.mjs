@@ -17,7 +17,7 @@ const { values: given } = parseArgs({
 const browser = await launch(given.pictures);
 const { page } = browser;
 const shoot = async (name) => {
-  if (given.pictures) await page.screenshot({ path: `${given.pictures}/${name}.png` });
+  if (given.pictures) await page.screenshot({ path: `${given.pictures}/${name} ${await page.title()}.png` });
 };
 
 try {

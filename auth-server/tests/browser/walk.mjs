@@ -130,6 +130,27 @@ try {
   assert.equal(await page.locator('html').getAttribute('lang'), 'de');
   await picture('error');
 
+  // The login page without a client says who is signed in.
+  await page.goto(`${issuer}/login`);
+  assert.ok((await page.locator('main').innerText()).includes(email));
+  await picture('signed-in');
+
+  // Everything once more in German, with the name filled in by the client.
+  const german = await begin({ ui_locales: 'de', prompt: 'login consent', login_hint: email });
+  await page.waitForURL('**/login?*');
+  assert.equal(await page.title(), 'Anmelden');
+  assert.equal(await page.locator('#username').inputValue(), email);
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'password');
+  await picture('login-german');
+  await page.keyboard.type(password);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/consent?*');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'de');
+  await picture('consent-german');
+  await page.getByRole('button', { name: 'Erlauben' }).click();
+  await page.waitForURL(`${redirectUri}?*`);
+  assert.equal((await redeem(german)).claims().sub, claims.sub);
+
   // Signing out without an id_token asks; with one it does not.
   await page.goto(`${metadata.end_session_endpoint}`);
   await page.getByRole('button', { name: 'Sign out' }).waitFor();

@@ -62,7 +62,7 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     if !query.is_empty() {
         target = format!("{target}?{}", query.join("&"));
     }
-    let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
+    let bodies = operation.pointer("/requestBody/content").and_then(Value::as_object).into_iter().flatten();
     let body = bodies.map(|(media_type, content)| (media_type.clone(), content["example"].clone())).next();
     let statuses = operation["responses"].as_object().into_iter().flatten();
     Operation {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use shared::clock::Clock;
 use shared::db::Pool;
 
+use crate::audit::{Audit, Witness};
 use crate::clients::Clients;
 use crate::config::AuthConfig;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
@@ -41,6 +42,8 @@ pub struct AppState {
     pub tokens: Tokens,
     /// Who signs.
     pub keys: SigningKeys,
+    /// Where it is recorded what happened.
+    pub audit: Audit,
     /// The revocation feed as it was a moment ago.
     pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
@@ -62,7 +65,8 @@ pub enum StateError {
 }
 
 impl AppState {
-    /// Makes every service; reads and opens the signing keys, and starts the password lane.
+    /// Makes every service; reads and opens the signing keys, and starts the password lane and the audit log's
+    /// writer.
     ///
     /// # Errors
     /// [`StateError`]; then nothing runs.
@@ -73,7 +77,9 @@ impl AppState {
         let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
+        let witness = Witness::new(keys.clone(), keks.clone());
         Ok(Self {
+            audit: Audit::start(pool.clone(), clock.clone(), Some(witness)),
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             keys,
             tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),

@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
+use crate::audit::{self, Audit, Event, Kind, Trail};
 use crate::app;
 use crate::config::AuthConfig;
 use crate::housekeeping::Housekeeping;
@@ -56,9 +57,12 @@ impl Serve {
             tracing::warn!(%error, "the first refusals of logins may tell a bcrypt hash by their time");
         }
         let reload = state.keys.spawn_reload(context.config.key_reload);
-        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone());
+        let audit = state.audit.clone();
+        let trail = Trail::of_server(audit.clone());
+        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone(), trail);
         let housekeeping =
             Housekeeping::new(context.pool.clone(), context.clock.clone(), context.config.refresh.absolute)
+                .with_audit_retention(context.config.audit_retention)
                 .spawn(context.config.housekeeping);
         // Before the start line: whoever reads it may stop us.
         let stop = serve::stop_signal().context("cannot watch for signals")?;
@@ -71,14 +75,21 @@ impl Serve {
             version = super::VERSION,
             "auth-server listens"
         );
+        record(&audit, Kind::ServerStarted).await;
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
         reload.abort();
         schedule.abort();
         housekeeping.abort();
+        record(&audit, Kind::ServerStopped).await;
+        audit.close(super::AUDIT_PATIENCE).await;
         context.pool.close().await;
         tracing::info!("auth-server stopped");
         Ok(())
     }
+}
+
+async fn record(audit: &Audit, kind: Kind) {
+    Trail::of_server(audit.clone()).scope(async { audit::note(Event::ok(kind).detail(super::VERSION)) }).await;
 }
 
 /// A database that is still starting is waited for; one with another schema is a clear refusal.

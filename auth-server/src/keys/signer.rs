@@ -43,6 +43,8 @@ pub struct Signer {
     prefix: String,
     /// The same for the revocation feed.
     feed_prefix: String,
+    /// The same for checkpoints of the audit log.
+    checkpoint_prefix: String,
 }
 
 #[derive(Serialize)]
@@ -62,7 +64,8 @@ impl Signer {
             let header = serde_json::to_vec(&Header { typ, alg: key.algorithm(), kid })?;
             Ok(URL_SAFE_NO_PAD.encode(header) + ".")
         };
-        Ok(Self { prefix: prefix(TYPE)?, feed_prefix: prefix(FEED_TYPE)?, key })
+        let checkpoint_prefix = prefix(crate::audit::CHECKPOINT_TYPE)?;
+        Ok(Self { prefix: prefix(TYPE)?, feed_prefix: prefix(FEED_TYPE)?, checkpoint_prefix, key })
     }
 
     /// The same over the payload of the revocation feed.
@@ -71,6 +74,14 @@ impl Signer {
     /// As [`Signer::sign`].
     pub fn sign_feed(&self, payload: &impl Serialize) -> Result<String, SignError> {
         self.sign_behind(&self.feed_prefix, payload)
+    }
+
+    /// The same over a checkpoint of the audit log.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn sign_checkpoint(&self, payload: &impl Serialize) -> Result<String, SignError> {
+        self.sign_behind(&self.checkpoint_prefix, payload)
     }
 
     /// A JWS in compact form (RFC 7515 section 3.1) over `claims`.

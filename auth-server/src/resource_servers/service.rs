@@ -6,6 +6,7 @@ use shared::token::scope::ScopeSet;
 
 use super::model::{Catalogue, NewScope, ResourceServer};
 use super::store;
+use crate::audit::{self, Event, Kind};
 
 /// Why resource servers could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,9 @@ impl ResourceServers {
         for scope in scopes {
             store::insert_scope(&mut transaction, audience, scope).await.map_err(taken)?;
         }
-        Ok(transaction.commit().await.map_err(DbError::from)?)
+        transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} created, {audience}")));
+        Ok(())
     }
 
     /// Registers the first service of an empty database; false when there is one already.
@@ -81,7 +84,10 @@ impl ResourceServers {
         for scope in scopes {
             store::insert_scope(&mut transaction, &server.audience, scope).await.map_err(taken)?;
         }
-        Ok(transaction.commit().await.map_err(DbError::from)?)
+        transaction.commit().await.map_err(DbError::from)?;
+        let names: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} has {}", names.join(" "))));
+        Ok(())
     }
 
     /// Gives a service another audience; its scopes and clients follow.
@@ -91,7 +97,11 @@ impl ResourceServers {
     pub async fn set_audience(&self, name: &str, audience: &str) -> Result<(), ResourceServerError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         let is_known = store::update_audience(&mut conn, name, audience).await.map_err(taken)?;
-        if is_known { Ok(()) } else { Err(ResourceServerError::Unknown(name.to_owned())) }
+        if !is_known {
+            return Err(ResourceServerError::Unknown(name.to_owned()));
+        }
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} is now {audience}")));
+        Ok(())
     }
 
     /// All of them, by name.

@@ -21,6 +21,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::db::{Conn, DbError};
 use sqlx::Connection as _;
+use crate::audit::{self, Event, Kind};
 
 pub use self::files::{FileError, Format, Rows};
 pub use self::row::{ImportedUser, NoPassword, Row};
@@ -133,6 +134,7 @@ pub async fn import(
     } else {
         transaction.commit().await.map_err(DbError::from)?;
         report.is_written = true;
+        audit::note(Event::ok(Kind::UsersImported).detail(report.inserted));
     }
     Ok(report)
 }

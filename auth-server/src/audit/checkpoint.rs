@@ -109,7 +109,8 @@ impl Checkpoints {
         if own.seq > 0 {
             heads.push(SignedHead { writer: own.writer, seq: own.seq, hash: hex(&own.hash) });
         }
-        if heads.is_empty() || self.last.as_ref().is_some_and(|(_, before)| heads.iter().all(|head| before.contains(head)))
+        if heads.is_empty()
+            || self.last.as_ref().is_some_and(|(_, before)| heads.iter().all(|head| before.contains(head)))
         {
             return Ok(());
         }

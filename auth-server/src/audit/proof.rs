@@ -37,7 +37,8 @@ pub(super) fn code(kek: &KeyEncryptionKey, jws: &str) -> [u8; 32] {
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 fn mac(kek: &KeyEncryptionKey, jws: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(kek.subkey(Label::Audit).as_slice()).expect("HMAC takes keys of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(kek.subkey(Label::Audit).as_slice()).expect("HMAC takes keys of any length");
     mac.update(jws.as_bytes());
     mac
 }
@@ -74,7 +75,11 @@ impl Prover<'_> {
     }
 
     /// A checkpoint that somebody kept elsewhere, under a key of today or one of `others`.
-    pub(super) fn check_kept(&self, jws: &str, others: &HashMap<String, VerifyingKey>) -> Result<Statement, ProofError> {
+    pub(super) fn check_kept(
+        &self,
+        jws: &str,
+        others: &HashMap<String, VerifyingKey>,
+    ) -> Result<Statement, ProofError> {
         let kid = header(jws)?.kid;
         let key = self.keys.get(&kid).or_else(|| others.get(&kid)).ok_or(ProofError::UnknownKey)?;
         open(jws, &kid, key)

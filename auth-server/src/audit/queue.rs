@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use shared::clock::Clock;
 use shared::db::Pool;
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::checkpoint::Witness;
 use super::model::Record;
@@ -67,7 +67,7 @@ impl Audit {
     #[must_use]
     pub fn with_queue(pool: Pool, clock: Clock, witness: Option<Witness>, length: usize) -> Self {
         let (queue, messages) = mpsc::channel(length);
-        let (writer, tally) = (Uuid::new_v4(), Arc::new(Tally::default()));
+        let (writer, tally) = (name(clock.now()), Arc::new(Tally::default()));
         let task = Writer::new(pool, clock.clone(), witness, writer, Arc::clone(&tally));
         tokio::spawn(task.run(messages));
         Self { queue, clock, writer, tally }
@@ -83,11 +83,7 @@ impl Audit {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Counts {
-            written: of(&self.tally.written),
-            dropped: of(&self.tally.dropped),
-            lost: of(&self.tally.lost),
-        }
+        Counts { written: of(&self.tally.written), dropped: of(&self.tally.dropped), lost: of(&self.tally.lost) }
     }
 
     /// Queues a record, or counts it as dropped; never waits.
@@ -129,4 +125,16 @@ impl Audit {
         }
         missing == 0
     }
+}
+
+/// A chain's name has the time of its beginning in it (RFC 9562 section 5.7), which no anchor can be older than.
+fn name(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
+/// When a chain of this name began.
+pub(super) fn beginning_of(writer: Uuid) -> Option<DateTime<Utc>> {
+    let (seconds, nanoseconds) = writer.get_timestamp()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)
 }

@@ -197,8 +197,7 @@ pub(super) struct Anchor {
 }
 
 pub(super) async fn list_anchors(conn: &mut Conn) -> Result<Vec<Anchor>, DbError> {
-    let anchors = sqlx::query_as!(Anchor, "select writer, seq, hash, until from myapi.audit_anchors")
-        .fetch_all(conn)
-        .await?;
+    let anchors =
+        sqlx::query_as!(Anchor, "select writer, seq, hash, until from myapi.audit_anchors").fetch_all(conn).await?;
     Ok(anchors)
 }

@@ -4,7 +4,7 @@
 //! 2. Every row has to have the hash of its columns, the hash of the row before it, and the number after it. The first one
 //!    has the number 1, or follows its chain's anchor.
 //! 3. Where a checkpoint names a row, the row has to be there with that hash.
-//! 4. An anchor may not stand for rows that a checkpoint saw written after what was dropped.
+//! 4. An anchor may not be older than its chain, nor stand for rows that a checkpoint saw written after what was dropped.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +18,7 @@ use super::chain::{self, hex};
 use super::checkpoint::{SignedHead, Statement};
 use super::model::Row;
 use super::proof::Prover;
+use super::queue::beginning_of;
 use super::store::{self, Anchor};
 use crate::keys::KekRing;
 
@@ -146,8 +147,7 @@ impl Work<'_> {
         }
         for (at, jws) in kept.iter().enumerate() {
             let statement = self.prover.check_kept(jws, &others);
-            let statement =
-                statement.map_err(|error| VerifyError::Kept { line: at + 1, reason: error.to_string() })?;
+            let statement = statement.map_err(|error| VerifyError::Kept { line: at + 1, reason: error.to_string() })?;
             self.report.checkpoints += 1;
             self.remember(statement);
         }
@@ -215,7 +215,10 @@ impl Work<'_> {
             return Chain { writer, seq: 0, hash: chain::beginning(writer).to_vec(), signed };
         };
         let later = signed.split_off(&anchor.seq);
-        if let Some((seq, (_, at))) = signed.iter().find(|(_, (_, at))| *at > anchor.until + LATE) {
+        if beginning_of(writer).is_none_or(|begun| begun > anchor.until + LATE) {
+            let text = format!("the anchor says that rows ended before {}, when the chain had not begun", anchor.until);
+            self.find(writer, anchor.seq, "anchor", text);
+        } else if let Some((seq, (_, at))) = signed.iter().find(|(_, (_, at))| *at > anchor.until + LATE) {
             let text = format!(
                 "the anchor says that rows up to {} ended before {}, but at {at} the last one was {seq}: rows were taken out",
                 anchor.seq, anchor.until
@@ -253,7 +256,8 @@ impl Work<'_> {
         if let Some((signed, at)) = chain.signed.get(&chain.seq)
             && *signed != hex(&chain.hash)
         {
-            let text = format!("row {} is not the one that was signed at {at}: it or one before it was rewritten", chain.seq);
+            let text =
+                format!("row {} is not the one that was signed at {at}: it or one before it was rewritten", chain.seq);
             self.find(chain.writer, chain.seq, "rewritten", text);
         }
     }

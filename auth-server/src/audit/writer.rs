@@ -63,13 +63,7 @@ impl Batch {
 }
 
 impl Writer {
-    pub(super) fn new(
-        pool: Pool,
-        clock: Clock,
-        witness: Option<Witness>,
-        writer: Uuid,
-        tally: Arc<Tally>,
-    ) -> Self {
+    pub(super) fn new(pool: Pool, clock: Clock, witness: Option<Witness>, writer: Uuid, tally: Arc<Tally>) -> Self {
         let checkpoints = witness.map(|witness| Checkpoints::new(witness, pool.clone()));
         Self { pool, clock, checkpoints, head: Head::new(writer), tally, told: 0 }
     }
@@ -126,7 +120,9 @@ impl Writer {
                 }
                 Ok(Err(error)) if !error.is_unavailable() || messages.is_closed() => break error.to_string(),
                 Err(_) if messages.is_closed() => break "no answer in time".to_owned(),
-                Ok(Err(error)) => tracing::warn!(%error, audit.waiting = rows.len(), "audit events wait to be recorded"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, audit.waiting = rows.len(), "audit events wait to be recorded")
+                }
                 Err(_) => tracing::warn!(audit.waiting = rows.len(), "audit events wait to be recorded"),
             }
             sleep(pause).await;

@@ -213,7 +213,10 @@ fn print_verified(verified: &Verified) -> anyhow::Result<()> {
         let seq = finding.seq.map_or_else(String::new, |seq| format!("{seq} "));
         print_line(format_args!("{:<10} {writer}{seq}{}", finding.fault, finding.text))?;
     }
-    print_line(format_args!("{events} events of {writers} writers, {checkpoints} checkpoints: {} findings", findings.len()))?;
+    print_line(format_args!(
+        "{events} events of {writers} writers, {checkpoints} checkpoints: {} findings",
+        findings.len()
+    ))?;
     if *unwitnessed > 0 {
         print_line(format_args!("{unwitnessed} events are younger than the last checkpoint of their writer."))?;
     }
@@ -231,7 +234,10 @@ mod tests {
 
     #[test]
     fn times_are_dates_moments_or_how_long_ago() {
-        let at = |text: &str| text.parse::<Moment>().map(|moment| moment.before(DateTime::from_timestamp(864_000, 0).unwrap()).timestamp());
+        let at = |text: &str| {
+            text.parse::<Moment>()
+                .map(|moment| moment.before(DateTime::from_timestamp(864_000, 0).unwrap()).timestamp())
+        };
         assert_eq!(at("1970-01-03"), Ok(172_800));
         assert_eq!(at("1970-01-03T01:00:00+01:00"), Ok(172_800));
         assert_eq!((at("24h"), at("9d"), at("30s")), (Ok(777_600), Ok(86_400), Ok(863_970)));

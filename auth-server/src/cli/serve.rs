@@ -10,8 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
-use crate::audit::{self, Audit, Event, Kind, Trail};
 use crate::app;
+use crate::audit::{self, Audit, Event, Kind, Trail};
 use crate::config::AuthConfig;
 use crate::housekeeping::Housekeeping;
 use crate::state::AppState;

@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn subkeys_are_fixed_for_ever_and_differ_by_label() {
         let kek = KeyEncryptionKey::from_base64(TEXT).unwrap();
-        let labels = [Label::Wrap, Label::Refresh, Label::Cookie, Label::Device, Label::Throttle, Label::Audit, Label::Id];
+        let labels =
+            [Label::Wrap, Label::Refresh, Label::Cookie, Label::Device, Label::Throttle, Label::Audit, Label::Id];
         let mut subkeys = labels.map(|label| STANDARD.encode(kek.subkey(label).as_slice())).to_vec();
         // Computed with another HKDF (Python's hmac).
         assert_eq!(kek.id(), "c0e6c10de934d639");

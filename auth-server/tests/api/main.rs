@@ -9,6 +9,8 @@
 )]
 
 mod app;
+mod audit;
+mod audit_tampering;
 mod client_credentials;
 mod clients;
 mod clients_apply;

@@ -17,11 +17,11 @@ mod store;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use crate::audit::{self, Event, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::db::{Conn, DbError};
 use sqlx::Connection as _;
-use crate::audit::{self, Event, Kind};
 
 pub use self::files::{FileError, Format, Rows};
 pub use self::row::{ImportedUser, NoPassword, Row};

@@ -12,4 +12,4 @@ mod logs_secrets;
 mod replicas;
 mod settings;
 mod start;
-mod wire;
+pub mod wire;

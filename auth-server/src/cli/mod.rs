@@ -6,6 +6,7 @@ mod audit;
 mod capacity;
 mod client;
 mod config;
+mod doctor;
 mod key;
 mod migrate;
 mod resource;
@@ -90,6 +91,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Measure how many logins this machine affords, and recommend settings
     Capacity(capacity::MeasureCapacity),
+    /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
+    Doctor,
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -145,9 +148,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
-    // These two speak with a database whose schema may be another one.
+    // These speak with a database whose schema may be another one.
     let command = match command {
         Command::Serve(serve) => return serve.run(context).await,
+        Command::Doctor => return doctor::run(context).await,
         Command::Migrate(migrate) => return recorded(context, migrate.run(context)).await,
         command => command,
     };

@@ -93,6 +93,7 @@ async fn revoke_access_token(
     if token.claims.client_id != client.client_id.as_str() {
         return Ok(false);
     }
+    audit::note_subject(&token.claims.sub);
     let expires_at = DateTime::UNIX_EPOCH + TimeDelta::seconds(token.claims.exp);
     let mut transaction = state.pool.begin().await?;
     let entry = Revoked::Token { jti: token.claims.jti.clone(), expires_at };

@@ -11,12 +11,14 @@
 mod app;
 mod audit;
 mod audit_tampering;
+mod backup;
 mod client_credentials;
 mod clients;
 mod clients_apply;
 mod clients_cli;
 mod command_line;
 mod docs;
+mod doctor;
 mod fuzz;
 mod health;
 mod housekeeping;

@@ -2,13 +2,13 @@
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
 mod documented;
+mod recorded;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use shared::db::DbError;
 
-use crate::audit::{self, Event, Kind, Outcome};
 use crate::clients;
 use crate::keys::KeysError;
 use crate::limits::Throttled;
@@ -277,23 +277,10 @@ fn missing_text(parameter: &str) -> &'static str {
     }
 }
 
-/// What a refusal is in the audit log. Requests that are malformed are nobody's, failures of our own nobody's fault, and a
-/// flood that is being slowed down is recorded once, where that begins.
-fn record(refused: &TokenError, error: &str) {
-    let kind = match (error, refused) {
-        ("invalid_client", _) => Kind::ClientAuthentication,
-        ("invalid_grant", TokenError::User(_)) => Kind::Login,
-        ("invalid_grant", TokenError::Refresh(RefreshError::Reused { .. })) => Kind::RefreshReuse,
-        ("invalid_grant" | "unauthorized_client" | "invalid_scope" | "invalid_target", _) => Kind::TokenRefused,
-        _ => return,
-    };
-    audit::note(Event::not_ok(kind, Outcome::Refused, refused));
-}
-
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let answer = Answer::from(&self);
-        record(&self, answer.error);
+        recorded::record(&self, answer.error);
         if answer.status.is_server_error() {
             tracing::error!(error = answer.error, reason = %self, "token request failed");
         } else if answer.status == StatusCode::TOO_MANY_REQUESTS {

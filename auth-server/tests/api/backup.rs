@@ -63,7 +63,7 @@ struct Restored {
 
 impl Restored {
     async fn from(pool: &Pool, dump: &std::path::Path, pg_restore: PathBuf) -> Self {
-        let name = format!("{}_restored", pool.connect_options().get_database().unwrap());
+        let name = format!("restored_{}", uuid::Uuid::new_v4().simple());
         let admin = pool.clone();
         sqlx::query(AssertSqlSafe(format!("create database \"{name}\""))).execute(&admin).await.unwrap();
         let mut url: url::Url = database_url(pool).parse().unwrap();

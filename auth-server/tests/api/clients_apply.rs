@@ -67,7 +67,27 @@ async fn a_file_is_shown_then_applied_and_the_second_time_there_is_nothing_to_do
     let files = Files::new(pool).await;
     let shown = files.apply(FILE, &["--dry-run"]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
-    insta::assert_snapshot!(shown.stdout, @"");
+    insta::assert_snapshot!(shown.stdout, @r#"
+    + jobs
+        application_type           "web"
+        audience                   "http://127.0.0.1:8000"
+        default_scopes             "movies:write"
+        grants                     ["client_credentials"]
+        kind                       "confidential"
+        name                       "jobs"
+        scopes                     "movies:write"
+    + web
+        application_type           "web"
+        audience                   "http://127.0.0.1:8000"
+        default_scopes             "movies:read"
+        grants                     ["password","refresh_token"]
+        kind                       "public"
+        name                       "Web shop"
+        redirect_uris              ["https://shop.example.com/callback"]
+        refresh_token_ttl          86400
+        scopes                     "movies:read profile"
+    2 to create, 0 to update, 0 to delete; nothing was changed.
+    "#);
     assert_eq!(files.ids().await, [PUBLIC, CONFIDENTIAL], "nothing was changed");
 
     let plan = files.json(FILE, &[]);

@@ -8,6 +8,20 @@ pub const REVOKE: &str = "/revoke";
 pub const INTROSPECT: &str = "/introspect";
 /// What is dead before its time, signed, for resource servers without our database.
 pub const REVOCATIONS: &str = "/revocations";
+/// Where browsers come to sign in (RFC 6749 section 3.1).
+pub const AUTHORIZE: &str = "/authorize";
+/// The login page.
+pub const LOGIN: &str = "/login";
+/// The consent page.
+pub const CONSENT: &str = "/consent";
+/// The logout page (RP-initiated logout).
+pub const LOGOUT: &str = "/logout";
+/// The stylesheet of the pages.
+pub const STYLE: &str = "/pages.css";
+/// Who an access token is about (OpenID Connect core section 5.3).
+pub const USERINFO: &str = "/userinfo";
+/// The metadata where OpenID Connect clients look for it (discovery section 4).
+pub const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 /// Authorization server metadata (RFC 8414 section 3); an issuer's path follows it.
 pub const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// The public keys (RFC 7517 section 5).

@@ -1,13 +1,19 @@
 //! What every request can reach: the services of the rooms, made once.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use shared::clock::Clock;
 use shared::db::Pool;
+use shared::token::bearer::Gate;
+use shared::token::verifier::Verifier;
 
 use crate::audit::{Audit, Witness};
 use crate::clients::Clients;
+use crate::codes::Codes;
 use crate::config::AuthConfig;
+use crate::consents::Consents;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::limits::Limits;
 use crate::logins::Logins;
@@ -16,12 +22,17 @@ use crate::oauth::own_tokens::OwnTokens;
 use crate::oauth::revocation_feed::FeedCache;
 use crate::passwords::StartError;
 use crate::resource_servers::ResourceServers;
+use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use crate::users::Users;
+use crate::web::seal::Seals;
 
-/// Shared by every request; cheap to clone.
+/// Shared by every request. axum clones it several times for each, so that a clone is no more than a count.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Services>);
+
+/// What [`AppState`] shares.
+pub struct Services {
     /// The checked settings.
     pub config: Arc<AuthConfig>,
     /// The only source of time.
@@ -40,6 +51,16 @@ pub struct AppState {
     pub own_tokens: OwnTokens,
     /// What lets a client come again.
     pub tokens: Tokens,
+    /// Which browsers are signed in.
+    pub sessions: Sessions,
+    /// What people have allowed.
+    pub consents: Consents,
+    /// What browsers carry to clients.
+    pub codes: Codes,
+    /// Seals what browsers carry for us.
+    pub seals: Seals,
+    /// Checks access tokens at our own protected routes.
+    pub gate: Arc<Gate>,
     /// Who signs.
     pub keys: SigningKeys,
     /// Where it is recorded what happened.
@@ -48,6 +69,20 @@ pub struct AppState {
     pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
     pub metadata: MetadataCache,
+}
+
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Arc<Gate> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.gate)
+    }
 }
 
 /// Why the services cannot be made.
@@ -75,14 +110,22 @@ impl AppState {
         let keks = config.key_ring()?;
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
         let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
+        let tokens = Tokens::new(pool.clone(), keks.clone(), users.clone(), config.refresh);
+        let sessions = Sessions::new(pool.clone(), config.sessions, users.clone(), tokens.clone());
+        let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
         let witness = Witness::new(keys.clone(), keks.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Services {
             audit: Audit::start(pool.clone(), clock.clone(), Some(witness)),
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
+            gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
+            consents: Consents::new(pool.clone(), tokens.clone()),
+            codes: Codes::new(pool.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
+            seals: Seals::new(keks),
+            sessions,
+            tokens,
             keys,
-            tokens: Tokens::new(pool.clone(), keks, users.clone(), config.refresh),
             logins: Logins::new(users.clone(), clients.clone(), limits, clock.clone()),
             users,
             clients,
@@ -92,6 +135,6 @@ impl AppState {
             config: Arc::new(config),
             clock,
             pool,
-        })
+        })))
     }
 }

@@ -16,6 +16,8 @@ use url::Url;
 pub const DEFAULT_PAGE: u16 = 100;
 /// Films on a page at most.
 pub const MAX_PAGE: u16 = 1000;
+/// Bytes of a request's body at most: a film with the longest title, every character escaped, has a fifth of it.
+pub const MAX_BODY: usize = 64 * 1024;
 /// What a refusal says is protected (RFC 6750 section 3).
 pub const REALM: &str = "movies";
 /// Connections to the database that one process holds at most.

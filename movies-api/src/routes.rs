@@ -8,9 +8,13 @@ pub use shared::http::docs::{DOCUMENT as OPENAPI, PAGE as DOCS};
 
 /// One film by `?movie_id=`; the old application's clients write the slash.
 pub const MOVIES_SLASH: &str = "/movies/";
-/// The same without the slash.
+/// The list of films, and where new ones go; with `?movie_id=` one film.
 pub const MOVIES: &str = "/movies";
 /// Films of at least `?year=&rating=`.
 pub const NEW_MOVIES: &str = "/movies/new";
+/// How many films each year has.
+pub const STATS: &str = "/movies/stats";
+/// All films as a file, `?format=`.
+pub const EXPORT: &str = "/movies/export";
 /// One film.
 pub const MOVIE: &str = "/movies/{movie_id}";

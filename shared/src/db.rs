@@ -44,6 +44,13 @@ impl DbError {
         error.as_database_error().and_then(|error| error.constraint())
     }
 
+    /// True when the role that is logged in may not do this (SQLSTATE 42501), as in a deployment that only reads.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        let (Self::Unavailable(error) | Self::Other(error)) = self;
+        error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+    }
+
     /// True for failures that pass by themselves (503 with `Retry-After`, never a 500 or a refusal).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {

@@ -258,6 +258,49 @@ fn refresh_and_client_credentials_drive_oxide_auths_machines() {
     assert_eq!(sources.iter().filter(elsewhere).count(), 1);
 }
 
+/// Likewise with oxide-auth's own machines, for signing in and for the code that comes of it.
+#[test]
+fn the_authorization_code_grant_drives_its_machines() {
+    let sources = sources("auth-server");
+    let drivers = [
+        (
+            "oauth/authorize/machine.rs",
+            &[
+                "Authorization::new(",
+                "Output::Bind",
+                "Output::Extend",
+                "Output::Negotiate",
+                "Output::Ok",
+                "Output::Err",
+                "Pkce::required()",
+            ][..],
+        ),
+        (
+            "oauth/token/grants/authorization_code.rs",
+            &[
+                "AccessToken::new(",
+                "Output::Authenticate",
+                "Output::Recover",
+                "Output::Extend",
+                "Output::Issue",
+                "Output::Ok",
+                "Output::Err",
+                "Pkce::required()",
+            ],
+        ),
+    ];
+    for (path, parts) in drivers {
+        let driver = source(&sources, path).code();
+        for part in [".advance(Input::None)", ".advance(answer)"].iter().chain(parts) {
+            assert!(driver.contains(part), "{path} lacks {part}");
+        }
+    }
+    let service = source(&sources, "oauth/token/service.rs").code();
+    assert!(service.contains("grants::authorization_code::exchange("), "the service asks the driver");
+    let handlers = source(&sources, "oauth/authorize/handlers.rs").code();
+    assert!(handlers.contains("prove("), "the handler asks the driver");
+}
+
 #[test]
 fn time_comes_from_the_clock() {
     for service in ["auth-server", "movies-api", "shared"] {

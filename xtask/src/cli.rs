@@ -1,10 +1,12 @@
-//! The command line. The two hidden commands are how this program watches its own children; see `process`.
+//! The command line. The hidden commands are how this program watches its own children (see `process`), and what tests
+//! of outages ask for.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::cases::Case;
 use crate::process::StopSignal;
 
 /// Developer commands of this workspace.
@@ -37,6 +39,9 @@ pub enum Command {
     /// Become a program that the kernel stops together with its parent
     #[command(name = "__exec", hide = true)]
     Exec(Exec),
+    /// Run a throwaway Postgres that stops and starts as standard input says, for tests of outages
+    #[command(name = "__postgres", hide = true)]
+    Postgres,
     /// Serve what `bench` compares with, from the database that DATABASE_URL names
     #[cfg(feature = "bench")]
     #[command(name = "__bench-server", hide = true)]
@@ -83,6 +88,9 @@ pub struct Bench {
     /// One round of a second each, to see that it runs; the figures mean little
     #[arg(long, conflicts_with_all = ["seconds", "rounds"])]
     pub quick: bool,
+    /// Measure these and what they are compared with, and nothing else
+    #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
+    pub only: Vec<Case>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -90,7 +98,7 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Also keep the result and its chart in deploy/bench, which the README shows
-    #[arg(long, conflicts_with = "quick")]
+    #[arg(long, conflicts_with_all = ["quick", "only"])]
     pub save: bool,
     /// Measure the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
@@ -108,6 +116,9 @@ pub struct Soak {
     /// Seconds of each part, where a soak goes by time
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,
+    /// How many kills, restarts, revocations and the like, in place of each soak's own number
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub times: Option<u32>,
     /// Try the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
@@ -207,8 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_bench_is_never_kept() {
+    fn a_bench_is_kept_only_as_a_whole() {
         assert!(Cli::try_parse_from(["xtask", "bench", "--quick", "--save"]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "bench", "--only", "refresh", "--save"]).is_err());
+    }
+
+    #[test]
+    fn cases_are_separated_by_commas() {
+        let line = ["xtask", "bench", "--only", "client,revoke-floor", "--only", "row"];
+        let Command::Bench(bench) = Cli::parse_from(line).command else { unreachable!() };
+        assert_eq!(bench.only, [Case::Client, Case::RevokeFloor, Case::Row]);
+        assert!(Cli::try_parse_from(["xtask", "bench", "--only", "Refresh"]).is_err());
     }
 
     #[test]

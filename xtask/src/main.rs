@@ -53,6 +53,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::QueryCache(options) => query_cache::run(&options, &Interrupt::listen()?),
         Command::Guard(options) => process::guard::run(&options),
         Command::Exec(options) => process::tie::run(&options),
+        Command::Postgres => postgres::ordered::run(&Interrupt::listen()?),
         #[cfg(feature = "bench")]
         Command::BenchServer(options) => bench::server::run(&options),
     }

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::is_possible;
-use support::pair::{Pair, ask, until};
+use support::pair::{Pair, until};
+use support::wire::ask;
 
 /// The token with the name of a key that is in no set: `{"typ":"at+jwt","alg":"ES256","kid":"nobody"}`.
 fn strange(token: &str) -> String {

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::config::AuthConfig;
 use crate::state::AppState;
 use crate::web::trail::TrailLayer;
-use crate::{health, oauth, routes};
+use crate::{health, oauth, pages, routes};
 
 /// All routes of this service.
 pub fn router(state: AppState) -> Router {
@@ -24,6 +24,9 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::revoke::router(&state))
         .merge(oauth::introspect::router())
         .merge(oauth::revocation_feed::router())
+        .merge(oauth::authorize::router())
+        .merge(oauth::userinfo::router(&state))
+        .merge(pages::router())
         .merge(oauth::metadata::router(&state))
         .merge(health::router())
         .split_for_parts();

@@ -1,6 +1,7 @@
 //! The frame of the OpenAPI document: what stands around the operations, which the rooms describe themselves.
 
 use shared::http::docs::{LOGIN, login};
+use shared::http::problem::Problem;
 use shared::token::keys::Jwks;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -18,9 +19,10 @@ const DESCRIPTION: &str = "Gives out access tokens by OAuth 2.0 grants, and publ
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Authorization server", version = "1", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
-    components(schemas(ErrorBody, Jwks)),
+    components(schemas(ErrorBody, Jwks, Problem)),
     tags(
         (name = "Tokens", description = "Grants become access tokens."),
+        (name = "Signing in", description = "For browsers: login, consent and logout."),
         (name = "Discovery", description = "Where everything is, and which keys sign."),
         (name = "Health", description = "For load balancers and supervisors."),
     )

@@ -6,11 +6,13 @@ mod audit;
 mod capacity;
 mod client;
 mod config;
+mod consent;
 mod doctor;
 mod key;
 mod migrate;
 mod resource;
 mod serve;
+mod session;
 mod token;
 mod user;
 
@@ -77,6 +79,12 @@ enum Command {
     /// List and change clients
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// List browsers that are signed in, and sign them out
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// List what people have allowed clients, and withdraw it
+    #[command(subcommand)]
+    Consent(consent::ConsentCommand),
     /// List and change signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -173,6 +181,8 @@ async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::CreateUser(arguments) => user::create(arguments, context).await,
         Command::User(command) => user::run(command, context).await,
         Command::Client(command) => client::run(command, context).await,
+        Command::Session(command) => session::run(command, context).await,
+        Command::Consent(command) => consent::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Resource(command) => resource::run(command, context).await,
         Command::Token(command) => token::run(command, context).await,

@@ -10,7 +10,8 @@ use shared::output::{OutputFormat, print_json, print_line};
 use shared::token::scope::ScopeSet;
 
 use self::new_password::NewPassword;
-use self::view::{View, printable, show, table};
+pub(super) use self::view::printable;
+use self::view::{View, show, table};
 use super::Context;
 use crate::passwords::PolicyError;
 use crate::resource_servers::ResourceServers;
@@ -163,9 +164,14 @@ pub(super) async fn run(command: UserCommand, context: &Context) -> anyhow::Resu
 }
 
 /// One thread hashes all that a command line asks for.
-fn users(context: &Context) -> anyhow::Result<Users> {
+pub(super) fn users(context: &Context) -> anyhow::Result<Users> {
     let passwords = crate::passwords::Settings { lanes: 1, ..context.config.passwords.clone() };
     Ok(Users::start(context.pool.clone(), context.clock.clone(), &passwords, context.config.user_scopes.clone())?)
+}
+
+/// The user who is meant, for other nouns' commands.
+pub(super) async fn get(context: &Context, who: &UserRef) -> anyhow::Result<User> {
+    users(context)?.get(who).await.map_err(missing(who))
 }
 
 impl List {

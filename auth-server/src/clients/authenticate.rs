@@ -1,7 +1,7 @@
 //! Who asks?
 
 use secrecy::ExposeSecret as _;
-use shared::db::DbError;
+use shared::db::{Conn, DbError};
 
 use super::error::AuthenticateError;
 use super::model::{Client, ClientKind};
@@ -16,8 +16,15 @@ impl Clients {
     /// [`AuthenticateError`] with the reason for the log.
     pub async fn authenticate(&self, presented: &Presented) -> Result<Client, AuthenticateError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
-        let found = store::find_with_secrets(&mut conn, &presented.client_id, self.clock.now()).await?;
-        drop(conn);
+        self.authenticate_in(&mut conn, presented).await
+    }
+
+    /// The same on the caller's connection.
+    ///
+    /// # Errors
+    /// As [`Clients::authenticate`].
+    pub async fn authenticate_in(&self, conn: &mut Conn, presented: &Presented) -> Result<Client, AuthenticateError> {
+        let found = store::find_with_secrets(conn, &presented.client_id, self.clock.now()).await?;
         let (client, hashes) = found.ok_or(AuthenticateError::Unknown)?;
         // Not before it is known to be a client's: people send their address or worse by mistake.
         tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));

@@ -84,11 +84,13 @@ pub enum GrantType {
     RefreshToken,
     /// The client's own credentials (RFC 6749 section 4.4), for confidential clients alone.
     ClientCredentials,
+    /// An authorization code (RFC 6749 section 4.1): people sign in with a browser.
+    AuthorizationCode,
 }
 
 impl GrantType {
     /// Every grant that this server has.
-    pub const ALL: [Self; 3] = [Self::Password, Self::RefreshToken, Self::ClientCredentials];
+    pub const ALL: [Self; 4] = [Self::Password, Self::RefreshToken, Self::ClientCredentials, Self::AuthorizationCode];
 
     /// The value of `grant_type`.
     #[must_use]
@@ -97,6 +99,7 @@ impl GrantType {
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode => "authorization_code",
         }
     }
 }

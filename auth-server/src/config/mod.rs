@@ -19,6 +19,7 @@ pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
 use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
+use crate::sessions::SessionSettings;
 use crate::tokens::RefreshSettings;
 
 /// The part of the variables' names that is this service's own: `MYAPI_AUTH__…`.
@@ -80,6 +81,17 @@ pub const SETTINGS: &[Setting] = &[
         "MYAPI_AUTH__REFRESH_RETRY_WINDOW",
         "10",
         "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
+    ),
+    Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
+    Setting::new(
+        "MYAPI_AUTH__SESSION_IDLE_TTL",
+        "28800",
+        "seconds that a browser stays signed in without being used; 60 to 31622400",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__SESSION_TTL",
+        "604800",
+        "seconds until a browser has to sign in again, however often it is used; 60 to 31622400",
     ),
     Setting::new("MYAPI_AUTH__HOUSEKEEPING", "300", "seconds between making and dropping partitions; 1 to 86400"),
     Setting::new(
@@ -163,6 +175,10 @@ pub struct AuthConfig {
     pub access_token_ttl: Duration,
     /// Lives of refresh tokens.
     pub refresh: RefreshSettings,
+    /// Life of an authorization code.
+    pub code_ttl: Duration,
+    /// Lives of browser sessions.
+    pub sessions: SessionSettings,
     /// How often partitions are made and dropped.
     pub housekeeping: Duration,
     /// How long audit events are kept; `None`: for ever.
@@ -209,6 +225,8 @@ impl AuthConfig {
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
+            code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            sessions: read_sessions(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             audit_retention: read_audit_retention(settings)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
@@ -337,6 +355,17 @@ fn read_refresh(settings: &Settings) -> Result<RefreshSettings, ConfigError> {
         return Err(settings.refuse("MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", reason));
     }
     Ok(refresh)
+}
+
+fn read_sessions(settings: &Settings) -> Result<SessionSettings, ConfigError> {
+    const YEAR: u64 = 366 * 86_400;
+    let idle = seconds(settings, "MYAPI_AUTH__SESSION_IDLE_TTL", 60, YEAR)?;
+    let absolute = seconds(settings, "MYAPI_AUTH__SESSION_TTL", 60, YEAR)?;
+    if idle > absolute {
+        let reason = "is more than MYAPI_AUTH__SESSION_TTL: an unused session cannot outlive its login";
+        return Err(settings.refuse("MYAPI_AUTH__SESSION_IDLE_TTL", reason));
+    }
+    Ok(SessionSettings { idle, absolute })
 }
 
 /// The hosts of this deployment, which its users would think of when they choose a password.

@@ -1,4 +1,4 @@
-//! Housekeeping: partitions are made ahead and dropped behind, ended families go.
+//! Housekeeping: partitions are made ahead and dropped behind, ended families and sessions go.
 //!
 //! Every replica does it, one at a time: the functions that make and drop partitions take a lock of the transaction.
 //! Nothing depends on when it runs: a partition that is missing is made up for by the default one (an alert in the

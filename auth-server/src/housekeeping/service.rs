@@ -24,6 +24,8 @@ const AUDIT_EVENTS: &str = "audit_events";
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// Ended families that go with one statement.
 const FAMILIES_AT_ONCE: i64 = 5_000;
+/// Sessions that are over and go with one statement.
+const SESSIONS_AT_ONCE: i64 = 5_000;
 
 /// The service.
 #[derive(Clone)]
@@ -43,6 +45,8 @@ pub struct Done {
     pub dropped: u32,
     /// Families deleted.
     pub families: u64,
+    /// Browser sessions deleted.
+    pub sessions: u64,
 }
 
 impl Housekeeping {
@@ -88,6 +92,13 @@ impl Housekeeping {
             let deleted = store::delete_families(&mut conn, before, FAMILIES_AT_ONCE).await?;
             done.families += deleted;
             if deleted == 0 {
+                break;
+            }
+        }
+        loop {
+            let deleted = store::delete_sessions(&mut conn, before, SESSIONS_AT_ONCE).await?;
+            done.sessions += deleted;
+            if deleted == 0 {
                 return Ok(done);
             }
         }
@@ -117,7 +128,8 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 3] {
+    const fn tables(&self) -> [Partitioned; 4] {
+        let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);
         let revocations = match revocations {
@@ -128,6 +140,7 @@ impl Housekeeping {
             Partitioned { table: "refresh_tokens", step: week, horizon: self.refresh_horizon },
             Partitioned { table: "revocations", step: week, horizon: revocations },
             Partitioned { table: AUDIT_EVENTS, step: week, horizon: week },
+            Partitioned { table: "authorization_codes", step: day, horizon: day },
         ]
     }
 }

@@ -41,6 +41,11 @@ pub(super) async fn has_strays(conn: &mut Conn, table: &str) -> Result<bool, DbE
                 .fetch_one(conn)
                 .await?
         }
+        "authorization_codes" => {
+            sqlx::query_scalar!(r#"select exists (select from myapi.authorization_codes_default) as "has_strays!""#)
+                .fetch_one(conn)
+                .await?
+        }
         _ => {
             sqlx::query_scalar!(r#"select exists (select from myapi.revocations_default) as "has_strays!""#)
                 .fetch_one(conn)
@@ -57,6 +62,24 @@ pub(super) async fn delete_families(conn: &mut Conn, before: DateTime<Utc>, limi
              select family_id from myapi.families
              where expires_at < $1
              order by expires_at
+             limit $2
+             for update skip locked
+         )",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Sessions that are over, or were ended; what came from them knows them by id alone.
+pub(super) async fn delete_sessions(conn: &mut Conn, before: DateTime<Utc>, limit: i64) -> Result<u64, DbError> {
+    let done = sqlx::query!(
+        "delete from myapi.sessions
+         where session_id in (
+             select session_id from myapi.sessions
+             where expires_at < $1 or idle_expires_at < $1 or ended_at < $1
              limit $2
              for update skip locked
          )",

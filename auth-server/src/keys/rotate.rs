@@ -272,6 +272,8 @@ pub struct Status {
     pub next: Option<Waiting>,
     /// What resource servers report.
     pub resource_servers: Vec<ReportedServer>,
+    /// The highest number of the revocation feed: who has read that far knows everything.
+    pub feed_seq: i64,
 }
 
 /// A process of a resource server, and what it lacks.
@@ -294,6 +296,7 @@ pub async fn status(pool: &Pool, schedule: Schedule, now: DateTime<Utc>) -> Resu
     let mut conn = pool.acquire().await?;
     let rows = store::list(&mut conn).await?;
     let reports = resource_servers::reports(&mut conn).await?;
+    let feed_seq = revocations::highest(&mut conn).await?;
     let next = rows
         .iter()
         .find(|row| row.state == KeyState::Next)
@@ -307,7 +310,7 @@ pub async fn status(pool: &Pool, schedule: Schedule, now: DateTime<Utc>) -> Resu
             report,
         })
         .collect();
-    Ok(Status { next, resource_servers, keys: rows.into_iter().map(Into::into).collect() })
+    Ok(Status { next, resource_servers, feed_seq, keys: rows.into_iter().map(Into::into).collect() })
 }
 
 fn delta(duration: Duration) -> TimeDelta {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use shared::clock::Clock;
 use shared::db::Pool;
 use shared::token::keys::{Algorithm, KeySet, VerifyingKey};
+use shared::token::source::Keys;
 use tokio::task::JoinHandle;
 
 use super::error::KeysError;
@@ -29,7 +30,7 @@ pub struct SigningKeys {
     pool: Pool,
     keks: KekRing,
     ring: Arc<ArcSwap<Ring>>,
-    verifying: Arc<ArcSwap<KeySet>>,
+    verifying: Keys,
 }
 
 /// One consistent reading of the table.
@@ -50,8 +51,23 @@ impl SigningKeys {
     /// key that signs or is to sign, and [`KeysError::Db`]: the server must not start.
     pub async fn load(pool: Pool, keks: KekRing) -> Result<Self, KeysError> {
         let ring = Ring::read(&pool, &keks).await?;
-        let verifying = Arc::new(ArcSwap::from_pointee(ring.verifying.clone()));
+        let verifying = Keys::fixed(ring.verifying.clone());
         Ok(Self { pool, keks, ring: Arc::new(ArcSwap::from_pointee(ring)), verifying })
+    }
+
+    /// The published keys as a source of our own protected routes; they follow every reload.
+    #[must_use]
+    pub const fn source(&self) -> &Keys {
+        &self.verifying
+    }
+
+    /// Signs the claims of an `id_token`, which are made for the algorithm that signs them (`at_hash` depends on it).
+    ///
+    /// # Errors
+    /// [`KeysError::Sign`], a defect.
+    pub fn sign_id_token<C: Serialize>(&self, claims: impl FnOnce(Algorithm) -> C) -> Result<String, KeysError> {
+        let ring = self.ring.load();
+        Ok(ring.signer.sign_id_token(&claims(ring.signer.algorithm()))?)
     }
 
     /// Signs an access token's claims with the active key: the compact JWS, `typ` at+jwt.
@@ -115,7 +131,7 @@ impl SigningKeys {
     /// The published keys, for whoever checks tokens of our own; exchanged with them.
     #[must_use]
     pub fn verifying(&self) -> Arc<ArcSwap<KeySet>> {
-        Arc::clone(&self.verifying)
+        self.verifying.set()
     }
 
     /// The kid that new tokens name.
@@ -131,7 +147,7 @@ impl SigningKeys {
     pub async fn reload(&self) -> Result<(), KeysError> {
         let ring = Ring::read(&self.pool, &self.keks).await?;
         // First what verifies, then what signs: a token of a new key is never unknown here.
-        self.verifying.store(Arc::new(ring.verifying.clone()));
+        self.verifying.set().store(Arc::new(ring.verifying.clone()));
         let before = self.ring.swap(Arc::new(ring));
         let after = self.active_kid();
         if before.active_kid != after {

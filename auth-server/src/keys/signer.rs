@@ -34,11 +34,15 @@ pub enum SignError {
 
 /// The `typ` of the revocation feed.
 const FEED_TYPE: &str = "revocations+jwt";
+/// The `typ` of an `id_token` (RFC 7519 section 5.1), so that it can never pass as an access token.
+const ID_TOKEN_TYPE: &str = "JWT";
 
 /// Signs claims under one key.
 #[derive(Debug)]
 pub struct Signer {
     key: PrivateKey,
+    /// The same as `prefix` for an `id_token`.
+    id_token_prefix: String,
     /// `BASE64URL(header) "."`: the same for each token.
     prefix: String,
     /// The same for the revocation feed.
@@ -64,8 +68,18 @@ impl Signer {
             let header = serde_json::to_vec(&Header { typ, alg: key.algorithm(), kid })?;
             Ok(URL_SAFE_NO_PAD.encode(header) + ".")
         };
-        let checkpoint_prefix = prefix(crate::audit::CHECKPOINT_TYPE)?;
-        Ok(Self { prefix: prefix(TYPE)?, feed_prefix: prefix(FEED_TYPE)?, checkpoint_prefix, key })
+        Ok(Self {
+            prefix: prefix(TYPE)?,
+            feed_prefix: prefix(FEED_TYPE)?,
+            checkpoint_prefix: prefix(crate::audit::CHECKPOINT_TYPE)?,
+            id_token_prefix: prefix(ID_TOKEN_TYPE)?,
+            key,
+        })
+    }
+
+    /// What the signatures are made with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
     }
 
     /// The same over the payload of the revocation feed.
@@ -90,6 +104,14 @@ impl Signer {
     /// [`SignError::Json`] or [`SignError::Key`], neither of which the caller's user can cause.
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, SignError> {
         self.sign_behind(&self.prefix, claims)
+    }
+
+    /// The same over the claims of an `id_token` (OpenID Connect core section 2).
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn sign_id_token(&self, claims: &impl Serialize) -> Result<String, SignError> {
+        self.sign_behind(&self.id_token_prefix, claims)
     }
 
     fn sign_behind(&self, prefix: &str, claims: &impl Serialize) -> Result<String, SignError> {

@@ -1,7 +1,7 @@
 //! Counting wrong client secrets.
 
 use chrono::{DateTime, Utc};
-use shared::db::DbError;
+use shared::db::{Conn, DbError};
 
 use super::keys::Place;
 use super::model::{Kind, Origin, STRANGERS, Throttled};
@@ -27,6 +27,7 @@ impl Limits {
     /// [`ChargeError::Throttled`] and [`ChargeError::Database`].
     pub async fn check_secret(
         &self,
+        conn: &mut Conn,
         client_id: &str,
         origin: &Origin,
         now: DateTime<Utc>,
@@ -36,7 +37,7 @@ impl Limits {
         let here = self.asked(Kind::Secret, &[client, address.as_bytes()], limit);
         let anywhere = self.asked(Kind::SecretAnywhere, &[client], limit.times(STRANGERS));
         let known = self.keys.place(Kind::SecretKnown, &[client, address.as_bytes()]);
-        let standing = store::list(&mut *self.acquire().await?, &[here.place, anywhere.place, known]).await?;
+        let standing = store::list(conn, &[here.place, anywhere.place, known]).await?;
         let find = |kind: Kind| standing.iter().find(|standing| standing.kind == kind as i16);
         let seen_at = find(Kind::SecretKnown).map(|known| known.changed_at);
         let is_known = seen_at.is_some_and(|seen_at| seen_at > now - KNOWN_FOR);

@@ -173,7 +173,11 @@ impl Limits {
         Asked { place: self.keys.place(kind, parts), limit, is_hard: false }
     }
 
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
+    /// A connection, for [`Limits::check_secret`] and whatever follows it.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is none.
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
         Ok(self.pool.acquire().await?)
     }
 }

@@ -42,8 +42,13 @@ impl Logins {
         if presented.secret.is_none() {
             return Ok(self.clients.authenticate(presented).await?);
         }
-        let check = self.limits.check_secret(presented.client_id.as_str(), origin, self.clock.now()).await?;
-        match self.clients.authenticate(presented).await {
+        // One connection for both questions: to give one back costs a round trip.
+        let mut conn = self.limits.acquire().await.map_err(clients::AuthenticateError::from)?;
+        let client_id = presented.client_id.as_str();
+        let check = self.limits.check_secret(&mut conn, client_id, origin, self.clock.now()).await?;
+        let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
+        drop(conn);
+        match authenticated {
             Ok(client) => {
                 if let Err(error) = self.limits.secret_matched(&check).await {
                     tracing::warn!(%error, "a client's address was not noted");

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use shared::db::DbError;
 
 use crate::clients;
+use crate::codes::RedeemError;
 use crate::keys::KeysError;
 use crate::limits::Throttled;
 use crate::logins;
@@ -82,6 +83,9 @@ pub enum TokenError {
     /// Too many failures, of a user or of a client.
     #[error(transparent)]
     Throttled(#[from] Throttled),
+    /// The authorization code was refused.
+    #[error("authorization code: {0}")]
+    Code(#[from] RedeemError),
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -172,6 +176,28 @@ impl Answer {
         }
     }
 
+    /// One answer for whatever is wrong with a code: who guesses learns nothing.
+    const fn code(error: &RedeemError) -> Self {
+        match error {
+            RedeemError::Malformed
+            | RedeemError::Unknown
+            | RedeemError::OtherClient
+            | RedeemError::RedirectUri
+            | RedeemError::VerifierMalformed
+            | RedeemError::VerifierWrong
+            | RedeemError::Burnt
+            | RedeemError::Expired
+            | RedeemError::Replayed
+            | RedeemError::SessionEnded
+            | RedeemError::UserChanged => {
+                let text = "the authorization code, its redirect_uri or its code_verifier is invalid";
+                Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
+            }
+            RedeemError::Randomness(_) => Self::failed(),
+            RedeemError::Database(error) => Self::database(error),
+        }
+    }
+
     const fn database(error: &DbError) -> Self {
         match error {
             DbError::Unavailable(_) => Self::later(1),
@@ -246,6 +272,7 @@ impl From<&TokenError> for Answer {
             TokenError::Family(tokens::StartError::Database(error)) => Self::database(error),
             TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
+            TokenError::Code(error) => Self::code(error),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }
@@ -272,6 +299,9 @@ fn missing_text(parameter: &str) -> &'static str {
         "username" => "username is missing",
         "password" => "password is missing",
         "refresh_token" => "refresh_token is missing",
+        "code" => "code is missing",
+        "redirect_uri" => "redirect_uri is missing",
+        "code_verifier" => "code_verifier is missing",
         "token" => "token is missing",
         _ => "a parameter is missing",
     }

@@ -14,7 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::db::DbError;
-use shared::token::keys::Jwks;
+use shared::token::keys::{Algorithm, Jwks};
 use shared::token::scope::ScopeSet;
 use tower_http::cors::{Any, CorsLayer};
 use utoipa::openapi::{RefOr, Response as Documented, ServerBuilder};
@@ -22,9 +22,11 @@ use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+use super::authorize::PromptNames;
 use super::error::{self, TokenError};
 use crate::clients::GrantType;
 use crate::config::Issuer;
+use crate::pages::LANGUAGES;
 use crate::routes;
 use crate::state::AppState;
 
@@ -36,7 +38,11 @@ const ROWS_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     // Public documents: every origin may read them, none with credentials.
     let cors = CorsLayer::new().allow_origin(Any).allow_methods([http::Method::GET]);
-    OpenApiRouter::new().routes(well_known(routes!(show), &state.config.issuer)).routes(routes!(jwks)).layer(cors)
+    OpenApiRouter::new()
+        .routes(well_known(routes!(show), &state.config.issuer))
+        .routes(routes!(show_openid))
+        .routes(routes!(jwks))
+        .layer(cors)
 }
 
 /// RFC 8414 section 3.1: the well-known path stands between the issuer's host and its path.
@@ -69,12 +75,50 @@ struct Metadata {
     /// Where the public keys are.
     #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
+    /// Where browsers are sent to sign in.
+    #[schema(example = "http://127.0.0.1:8001/authorize")]
+    authorization_endpoint: String,
+    /// Who an access token with scope `openid` is about.
+    #[schema(example = "http://127.0.0.1:8001/userinfo")]
+    userinfo_endpoint: String,
+    /// Where browsers are sent to sign out.
+    #[schema(example = "http://127.0.0.1:8001/logout")]
+    end_session_endpoint: String,
     /// Scopes that tokens can have.
     #[schema(value_type = Vec<String>, example = json!(["email", "movies:read", "profile"]))]
     scopes_supported: ScopeList,
-    /// Required by the RFC; empty until there is an authorization endpoint.
-    #[schema(value_type = Vec<String>, example = json!([]))]
-    response_types_supported: [&'static str; 0],
+    /// What the authorization endpoint answers with.
+    #[schema(value_type = Vec<String>, example = json!(["code"]))]
+    response_types_supported: [&'static str; 1],
+    /// How it answers.
+    #[schema(value_type = Vec<String>, example = json!(["query"]))]
+    response_modes_supported: [&'static str; 1],
+    /// How a code is bound to who asked for it (RFC 7636); required of every client.
+    #[schema(value_type = Vec<String>, example = json!(["S256"]))]
+    code_challenge_methods_supported: [&'static str; 1],
+    /// Every authorization answer says who gave it (RFC 9207).
+    authorization_response_iss_parameter_supported: bool,
+    /// Values of `prompt`.
+    #[schema(value_type = Vec<String>, example = json!(["none", "login", "consent"]))]
+    prompt_values_supported: [&'static str; 3],
+    /// A user has one `sub` for all clients.
+    #[schema(value_type = Vec<String>, example = json!(["public"]))]
+    subject_types_supported: [&'static str; 1],
+    /// What signs an `id_token`.
+    #[schema(value_type = Vec<String>, example = json!(["ES256"]))]
+    id_token_signing_alg_values_supported: Vec<Algorithm>,
+    /// What is said about a user.
+    #[schema(value_type = Vec<String>, example = json!(["sub", "name"]))]
+    claims_supported: [&'static str; 12],
+    /// The languages of the pages.
+    #[schema(value_type = Vec<String>, example = json!(["en"]))]
+    ui_locales_supported: [&'static str; 2],
+    /// No `claims`.
+    claims_parameter_supported: bool,
+    /// No request objects.
+    request_parameter_supported: bool,
+    /// Nor by reference.
+    request_uri_parameter_supported: bool,
     /// Grants that some client may use.
     #[schema(value_type = Vec<String>, example = json!(["password"]))]
     grant_types_supported: Vec<GrantType>,
@@ -88,6 +132,10 @@ struct Metadata {
     #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post"]))]
     introspection_endpoint_auth_methods_supported: [&'static str; 2],
 }
+
+/// In `id_token` and at `/userinfo`.
+const CLAIMS: [&str; 12] =
+    ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "at_hash", "sid", "name", "email", "email_verified"];
 
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -108,7 +156,29 @@ struct ScopeList(Vec<String>);
     )
 )]
 async fn show(State(state): State<AppState>) -> Result<Response, MetadataError> {
-    let rows = state.metadata.rows(&state).await?;
+    document(&state).await
+}
+
+/// The same where OpenID Connect clients look for it
+///
+/// OpenID Connect discovery section 4. Any page may read it.
+#[utoipa::path(
+    get,
+    path = routes::OPENID_CONFIGURATION,
+    operation_id = "openid_configuration",
+    tag = "Discovery",
+    responses(
+        (status = 200, description = "The metadata.", body = Metadata,
+            headers(("Cache-Control" = String, description = "How long it may be kept."))),
+        Unreadable,
+    )
+)]
+async fn show_openid(State(state): State<AppState>) -> Result<Response, MetadataError> {
+    document(&state).await
+}
+
+async fn document(state: &AppState) -> Result<Response, MetadataError> {
+    let rows = state.metadata.rows(state).await?;
     let issuer = &state.config.issuer;
     let document = Metadata {
         issuer: issuer.as_str().to_owned(),
@@ -116,8 +186,22 @@ async fn show(State(state): State<AppState>) -> Result<Response, MetadataError> 
         revocation_endpoint: issuer.endpoint(routes::REVOKE),
         introspection_endpoint: issuer.endpoint(routes::INTROSPECT),
         jwks_uri: issuer.endpoint(routes::JWKS),
+        authorization_endpoint: issuer.endpoint(routes::AUTHORIZE),
+        userinfo_endpoint: issuer.endpoint(routes::USERINFO),
+        end_session_endpoint: issuer.endpoint(routes::LOGOUT),
         scopes_supported: ScopeList(rows.scopes.iter().map(str::to_owned).collect()),
-        response_types_supported: [],
+        response_types_supported: ["code"],
+        response_modes_supported: ["query"],
+        code_challenge_methods_supported: ["S256"],
+        authorization_response_iss_parameter_supported: true,
+        prompt_values_supported: PromptNames::ALL,
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: state.keys.algorithms(),
+        claims_supported: CLAIMS,
+        ui_locales_supported: LANGUAGES,
+        claims_parameter_supported: false,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
         grant_types_supported: rows.grants.clone(),
         token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
         revocation_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],

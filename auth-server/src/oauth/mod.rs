@@ -1,11 +1,15 @@
 //! The protocol room: the endpoints of the RFCs, over the domain rooms.
 
+pub(crate) mod authorize;
 pub mod error;
+pub(crate) mod id_token;
 pub mod introspect;
 pub mod metadata;
 pub mod own_tokens;
+mod pkce;
 mod request;
 pub mod revocation_feed;
 pub mod revoke;
 mod scope;
 pub mod token;
+pub(crate) mod userinfo;

@@ -5,7 +5,7 @@
 //! has not expired, which is so where `since` is absent, 0, or beyond what this feed has. Whoever sees another `feed_id`
 //! or a lower number than before starts over.
 //!
-//! The rows are read at most once in [`MAX_AGE`], however many ask.
+//! The rows are read at most once in `MAX_AGE`, however many ask.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What can be done with resource servers.
 
+use std::collections::BTreeMap;
+
 use shared::clock::Clock;
 use shared::db::{DbError, Pool};
 use shared::token::scope::ScopeSet;
@@ -120,6 +122,15 @@ impl ResourceServers {
     pub async fn scopes_for(&self, audience: &str) -> Result<Option<ScopeSet>, DbError> {
         let mut conn = self.pool.acquire().await?;
         store::find_scopes(&mut conn, audience).await
+    }
+
+    /// What scopes allow, in the words of their rows.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn descriptions(&self, scopes: &ScopeSet) -> Result<BTreeMap<String, String>, DbError> {
+        let mut conn = self.pool.acquire().await?;
+        store::list_descriptions(&mut conn, scopes).await
     }
 
     /// The scopes of every audience.

@@ -1,5 +1,7 @@
 //! The tables `resource_servers` and `scopes`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
@@ -82,6 +84,14 @@ pub(super) async fn list_catalogue(conn: &mut Conn) -> Result<Catalogue, DbError
 
 pub(super) async fn list_scopes(conn: &mut Conn) -> Result<ScopeSet, DbError> {
     set(sqlx::query_scalar!("select scope from myapi.scopes").fetch_all(conn).await?)
+}
+
+pub(super) async fn list_descriptions(conn: &mut Conn, scopes: &ScopeSet) -> Result<BTreeMap<String, String>, DbError> {
+    let names: Vec<String> = scopes.iter().map(str::to_owned).collect();
+    let rows = sqlx::query!("select scope, description from myapi.scopes where scope = any($1)", &names)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.scope, row.description)).collect())
 }
 
 fn set(names: Vec<String>) -> Result<ScopeSet, DbError> {

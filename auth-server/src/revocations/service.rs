@@ -16,6 +16,14 @@ pub async fn append(conn: &mut Conn, revoked: &[Revoked], now: DateTime<Utc>) ->
     if revoked.is_empty() { Ok(()) } else { store::insert(conn, revoked, now).await }
 }
 
+/// The highest number of the feed.
+///
+/// # Errors
+/// [`DbError`] when there is no answer.
+pub async fn highest(conn: &mut Conn) -> Result<i64, DbError> {
+    Ok(store::find_head(conn).await?.1)
+}
+
 /// The whole feed, as of now.
 ///
 /// # Errors

@@ -137,6 +137,40 @@ impl Tokens {
         Ok(is_revoked)
     }
 
+    /// Ends one family: the last statements of a transaction. False where there is none, or it had ended before.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer; roll back then.
+    pub async fn revoke_family(
+        &self,
+        conn: &mut Conn,
+        family_id: Uuid,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DbError> {
+        let ended = store::revoke_family(conn, family_id, reason, now).await?;
+        append(conn, ended.as_slice(), now).await?;
+        Ok(ended.is_some())
+    }
+
+    /// Ends a user's families, all of them or those of some clients, and tells how many: the last statements of a
+    /// transaction.
+    ///
+    /// # Errors
+    /// [`DbError`] when there is no answer; roll back then.
+    pub async fn revoke_user(
+        &self,
+        conn: &mut Conn,
+        sub: Uuid,
+        clients: Option<&[ClientId]>,
+        now: DateTime<Utc>,
+    ) -> Result<u64, DbError> {
+        let reason = if clients.is_some() { "the consent was withdrawn" } else { "an operator ended all logins" };
+        let ended = store::revoke_user(conn, sub, clients, reason, now).await?;
+        append(conn, &ended, now).await?;
+        Ok(u64::try_from(ended.len()).unwrap_or(u64::MAX))
+    }
+
     /// Ends every family that came from one browser session.
     ///
     /// # Errors

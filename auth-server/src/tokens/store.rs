@@ -8,6 +8,7 @@ use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
 use super::model::Family;
+use crate::clients::ClientId;
 
 /// A refresh token's row.
 pub(super) struct TokenRow {
@@ -305,6 +306,31 @@ pub(super) async fn revoke_all(conn: &mut Conn, reason: &str, now: DateTime<Utc>
          returning family_id, access_ttl",
         now,
         reason,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ended)
+}
+
+/// The families that were alive until now, of all clients or of some.
+pub(super) async fn revoke_user(
+    conn: &mut Conn,
+    sub: Uuid,
+    clients: Option<&[ClientId]>,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Ended>, DbError> {
+    let clients: Option<Vec<String>> = clients.map(|clients| clients.iter().map(ToString::to_string).collect());
+    let ended = sqlx::query_as!(
+        Ended,
+        "update myapi.families
+         set revoked_at = $2, revoked_for = $3
+         where sub = $1 and revoked_at is null and expires_at > $2 and ($4::text[] is null or client_id = any($4))
+         returning family_id, access_ttl",
+        sub,
+        now,
+        reason,
+        clients.as_deref(),
     )
     .fetch_all(conn)
     .await?;

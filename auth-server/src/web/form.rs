@@ -74,6 +74,18 @@ pub async fn read(request: Request<Body>) -> Result<Request<Body>, FormError> {
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
+/// The parameters of a request's body, found well-formed, and what stood before them.
+///
+/// # Errors
+/// [`FormError`] for the first rule that is broken.
+pub async fn read_parameters(
+    request: Request<Body>,
+) -> Result<(http::request::Parts, Vec<(String, String)>), FormError> {
+    let (parts, body) = read(request).await?.into_parts();
+    let body = body.collect().await.map_err(|_| FormError::Unreadable)?;
+    Ok((parts, parse(&body.to_bytes())?))
+}
+
 fn check_media_type(headers: &HeaderMap) -> Result<(), FormError> {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(FormError::MediaType) };

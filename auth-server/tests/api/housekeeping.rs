@@ -25,7 +25,7 @@ async fn execute(pool: &Pool, sql: impl Into<String>) {
 }
 
 /// A partition long past, with rows.
-async fn make_old_partition(pool: &Pool, rows: u32) {
+pub async fn make_old_partition(pool: &Pool, rows: u32) {
     execute(
         pool,
         "create table myapi.refresh_tokens_20240101 partition of myapi.refresh_tokens

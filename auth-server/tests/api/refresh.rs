@@ -7,6 +7,7 @@ use auth_server::users::UserRef;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use shared::db::Pool;
+use shared::testing::figures::{rounds, tell};
 use sqlx::AssertSqlSafe;
 
 use crate::app::{self, Answer, CONFIDENTIAL, EMAIL, PASSWORD, PASSWORD_GRANT, PUBLIC, TestApp};
@@ -81,7 +82,8 @@ async fn r03_f06_sixteen_at_once_get_the_same_successor_on_two_replicas(pool: Po
     let app = TestApp::new(pool).await;
     let other = app.replica().await;
     let mut token = app.login().await.refresh_token();
-    for _ in 0..10 {
+    let rounds = rounds(10);
+    for _ in 0..rounds {
         let answers = refresh_at_once(&[&app, &other], &token, 16).await;
         let statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
         assert_eq!(statuses, [200; 16]);
@@ -93,13 +95,15 @@ async fn r03_f06_sixteen_at_once_get_the_same_successor_on_two_replicas(pool: Po
         assert_eq!(ids.len(), 16, "each has an access token of its own");
         assert_eq!(app.live_leaves().await, 1);
     }
+    tell("refresh", "races of 16 with one successor", f64::from(rounds));
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn r03_without_a_window_one_wins_and_the_family_is_revoked(pool: Pool) {
     let app = TestApp::with(pool, &[("MYAPI_AUTH__REFRESH_RETRY_WINDOW", "0")]).await;
     let other = app.replica().await;
-    for _ in 0..5 {
+    let rounds = rounds(5);
+    for _ in 0..rounds {
         let token = app.login().await.refresh_token();
         let answers = refresh_at_once(&[&app, &other], &token, 16).await;
         let (good, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
@@ -107,6 +111,7 @@ async fn r03_without_a_window_one_wins_and_the_family_is_revoked(pool: Pool) {
         refused.iter().for_each(|answer| assert_refused(answer));
         assert_eq!(app.live_leaves().await, 0);
     }
+    tell("refresh", "races of 16 without a window, with no live leaf", f64::from(rounds));
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -5,6 +5,7 @@ use axum::body::Body;
 use futures_util::future::join3;
 use http::{Method, Request};
 use shared::db::Pool;
+use shared::testing::figures::{rounds, tell};
 
 use crate::app::{self, Answer, CONFIDENTIAL, PASSWORD_GRANT, PUBLIC, TestApp};
 
@@ -133,7 +134,8 @@ async fn v09_f08_revoke_refresh_and_disable_at_once_leave_no_live_leaf(pool: Poo
     let app = TestApp::new(pool).await;
     let other = app.replica().await;
     let who = auth_server::users::UserRef::Sub(app.user.sub);
-    for round in 0..20 {
+    let rounds = rounds(20);
+    for round in 0..rounds {
         let token = app.login().await.refresh_token();
         let asked = [("token", token.as_str())];
         let disable = async {
@@ -152,6 +154,7 @@ async fn v09_f08_revoke_refresh_and_disable_at_once_leave_no_live_leaf(pool: Poo
         app.state.users.enable(&who).await.unwrap();
         assert_eq!(app.live_leaves().await, 0, "round {round}: enabling revives nothing");
     }
+    tell("revoke", "revocations beside a refresh, without a live leaf", f64::from(rounds));
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

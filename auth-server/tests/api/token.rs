@@ -67,7 +67,9 @@ async fn good(app: &TestApp, grant: &Grant, more: &[(&str, &str)]) -> app::Answe
 async fn every_grant_has_a_row_here(pool: Pool) {
     let app = TestApp::new(pool).await;
     let rows: Vec<_> = grants(&app).await.into_iter().map(|row| row.grant).collect();
-    assert_eq!(rows, GrantType::ALL);
+    // A code is good once, so that nothing here could send it twice: it has a file of its own, `code.rs`.
+    let with_rows = GrantType::ALL.into_iter().filter(|grant| *grant != GrantType::AuthorizationCode);
+    assert_eq!(rows, with_rows.collect::<Vec<_>>());
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

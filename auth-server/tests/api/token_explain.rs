@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::db::Pool;
 use sqlx::AssertSqlSafe;
 
-use crate::app::{AUDIENCE, CONFIDENTIAL, EMAIL, PUBLIC, TestApp};
+use crate::app::{AUDIENCE, CONFIDENTIAL, EMAIL, TestApp};
 use crate::process::binary::Binary;
 
 struct Explained {
@@ -189,13 +189,13 @@ async fn what_was_ended_is_told_with_what_ended_it(pool: Pool) {
     assert_eq!(detail, "the token is of version 1, now it is 2: earlier tokens were ended");
 
     let token = app.login().await.access_token();
-    app.state.clients.disable(&PUBLIC.parse().unwrap()).await.unwrap();
+    app.state.clients.disable(&CONFIDENTIAL.parse().unwrap()).await.unwrap();
     let explained = Explained::of(&binary, &token, &[]);
     explained.assert_failed(&["revocations", "client"]);
     assert_eq!(explained.detail("revocations"), "revoked: its client");
     assert!(explained.detail("client").starts_with("disabled since "));
-    run("update myapi.clients set deleted_at = now() where client_id = 'app'").await;
-    assert_eq!(Explained::of(&binary, &token, &[]).detail("client"), "there is no client `app`");
+    run("update myapi.clients set deleted_at = now() where client_id = 'backend'").await;
+    assert_eq!(Explained::of(&binary, &token, &[]).detail("client"), "there is no client `backend`");
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -7,8 +7,9 @@ use utoipa::OpenApi;
 use utoipa::openapi::Components;
 
 use crate::movies::handlers::MoviesRead;
+use crate::movies::handlers::write::MoviesWrite;
 
-const DESCRIPTION: &str = "Films for whoever holds an access token with the scope `movies:read`.\n\n\
+const DESCRIPTION: &str = "Films for whoever holds an access token with the scope `movies:read`; changes need `movies:write`.\n\n\
     Every answer carries an `X-Request-Id`, by which the log knows the request. Errors are problem documents \
     (RFC 9457), whose `code` is stable.";
 
@@ -17,14 +18,15 @@ const DESCRIPTION: &str = "Films for whoever holds an access token with the scop
     info(title = "Movies API", version = "1", description = DESCRIPTION, license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(Problem)),
     tags(
-        (name = "Movies", description = "Looking up films."),
+        (name = "Movies", description = "Looking up films, and changing them."),
         (name = "Health", description = "For load balancers and supervisors."),
     )
 )]
 struct Frame;
 
 /// The scopes that the page of `/docs` offers at its login, in plain words: a new room adds its own.
-pub(super) const SCOPES: [(&str, &str); 1] = [(MoviesRead::SCOPE, "look up films")];
+pub(super) const SCOPES: [(&str, &str); 2] =
+    [(MoviesRead::SCOPE, "look up films"), (MoviesWrite::SCOPE, "add, change and delete films")];
 
 /// The document without operations; tokens come from `token_url`.
 pub(super) fn frame(token_url: &str) -> utoipa::openapi::OpenApi {

@@ -4,44 +4,120 @@ use std::collections::BTreeMap;
 
 use shared::http::docs::Answers;
 use shared::http::problem::Problem;
+use shared::token::bearer::Permission;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
-use super::handlers::MoviesRead;
-use super::schemas;
+use super::handlers::write::MoviesWrite;
+use super::handlers::{MoviesRead, read_only};
+use super::schemas::{self, film, list};
 use super::service::MoviesError;
+use crate::web::body::{self, JSON, MERGE_PATCH, Members};
 use crate::web::refusals::Refusals;
 
 /// What looking up one film by `?movie_id=` may answer besides the film.
 pub(super) struct ShowByQuery;
 /// What looking up one film by its path may answer besides the film.
 pub(super) struct Show;
-/// What listing films may answer besides the list.
+/// What listing new films may answer besides the list.
 pub(super) struct ListNew;
+/// What listing films may answer besides the list.
+pub(super) struct List;
+/// What counting films may answer besides the counts.
+pub(super) struct Stats;
+/// What all films as a file may be answered with besides the file.
+pub(super) struct Export;
+/// What storing a film may answer besides the film.
+pub(super) struct Create;
+/// What storing a film under its own key may answer besides the film.
+pub(super) struct Put;
+/// What changing a film may answer besides the film.
+pub(super) struct Change;
+/// What deleting a film may answer besides that it is gone.
+pub(super) struct Delete;
 
 impl IntoResponses for ShowByQuery {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let bad = ["movie_id=1&movie_id=2", "movie_id=one"].map(|query| schemas::movie_id_of_query(Some(query)));
-        behind_a_token(bad).problem(&MoviesError::NotFound(4).into()).into_responses()
+        behind_a_token::<MoviesRead, _>(bad).problem(&MoviesError::NotFound(4).into()).into_responses()
     }
 }
 
 impl IntoResponses for Show {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let bad = ["/movies/%ff", "/movies/one"].map(schemas::movie_id_of_path);
-        behind_a_token(bad).problem(&MoviesError::NotFound(4).into()).into_responses()
+        by_its_path::<MoviesRead>().into_responses()
     }
 }
 
 impl IntoResponses for ListNew {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let bad = ["year=2000&year=2001", "year=2000&rating=10"].map(|query| schemas::new_movies(Some(query)));
-        behind_a_token(bad).into_responses()
+        behind_a_token::<MoviesRead, _>(bad).into_responses()
     }
 }
 
+impl IntoResponses for List {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let bad = ["title=a&title=b", "sort=length"].map(|query| list::one_or_page(Some(query)));
+        behind_a_token::<MoviesRead, _>(bad).problem(&MoviesError::NotFound(4).into()).into_responses()
+    }
+}
+
+impl IntoResponses for Stats {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let bad = ["year_min=1&year_min=2", "year_min=one"].map(|query| list::years(Some(query)));
+        behind_a_token::<MoviesRead, _>(bad).into_responses()
+    }
+}
+
+impl IntoResponses for Export {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let bad = ["format=csv&format=csv", "format=xml"].map(|query| list::format(Some(query)));
+        behind_a_token::<MoviesRead, _>(bad).into_responses()
+    }
+}
+
+impl IntoResponses for Create {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let bad = [r#"{"title":"Up","released":209}"#].map(film::new_film);
+        with_a_body(behind_a_token::<MoviesWrite, _>(bad), JSON).into_responses()
+    }
+}
+
+impl IntoResponses for Put {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        with_a_body(by_its_path::<MoviesWrite>(), JSON).into_responses()
+    }
+}
+
+impl IntoResponses for Change {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        with_a_body(by_its_path::<MoviesWrite>(), MERGE_PATCH).into_responses()
+    }
+}
+
+impl IntoResponses for Delete {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        by_its_path::<MoviesWrite>().problem(&read_only()).into_responses()
+    }
+}
+
+fn by_its_path<P: Permission>() -> Answers {
+    let bad = ["/movies/%ff", "/movies/one"].map(schemas::movie_id_of_path);
+    let answers = behind_a_token::<P, _>(bad);
+    [MoviesError::NotFound(4), MoviesError::Changed]
+        .into_iter()
+        .fold(answers, |answers, error| answers.problem(&error.into()))
+}
+
+fn with_a_body(answers: Answers, media_type: &str) -> Answers {
+    let malformed = Members::read("{").err();
+    let bad = malformed.into_iter().chain([body::unsupported(media_type), body::too_large(), read_only()]);
+    bad.fold(answers, |answers, problem| answers.problem(&problem))
+}
+
 /// The refusals of the token, of these bad requests, and of a service that fails.
-fn behind_a_token<T>(bad: impl IntoIterator<Item = Result<T, Problem>>) -> Answers {
+fn behind_a_token<P: Permission, T>(bad: impl IntoIterator<Item = Result<T, Problem>>) -> Answers {
     let refused = bad.into_iter().filter_map(Result::err);
-    refused.fold(Refusals::<MoviesRead>::answers(), |answers, problem| answers.problem(&problem))
+    refused.fold(Refusals::<P>::answers(), |answers, problem| answers.problem(&problem))
 }

@@ -21,6 +21,51 @@ pub struct Movie {
     pub rating: Option<Decimal>,
 }
 
+/// What a film is beside its key. Whatever is stored through the API has all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Film {
+    /// The title as it is catalogued.
+    pub title: String,
+    /// The year of release.
+    pub released: i32,
+    /// 0.0 to 9.9 with one decimal.
+    pub rating: Decimal,
+}
+
+/// New values of some fields of a film; `None` leaves a field as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Another title.
+    pub title: Option<String>,
+    /// Another year of release.
+    pub released: Option<i32>,
+    /// Another rating.
+    pub rating: Option<Decimal>,
+}
+
+/// The films of one year of release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct YearStats {
+    /// The year of release.
+    #[schema(example = 1998)]
+    pub released: i32,
+    /// How many films.
+    #[schema(example = 115)]
+    pub movies: i64,
+    /// How many of them have a rating.
+    #[schema(example = 110)]
+    pub rated: i64,
+    /// The worst rating.
+    #[schema(required, value_type = Option<f64>, example = 1.6)]
+    pub lowest_rating: Option<Decimal>,
+    /// The mean of the ratings, with two decimals.
+    #[schema(required, value_type = Option<f64>, example = 6.21)]
+    pub mean_rating: Option<Decimal>,
+    /// The best rating.
+    #[schema(required, value_type = Option<f64>, example = 8.5)]
+    pub highest_rating: Option<Decimal>,
+}
+
 /// Why a text is not the value of a field. The texts continue "the field …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
@@ -54,6 +99,18 @@ pub enum ValueError {
     /// Bytes that are no UTF-8.
     #[error("is not valid UTF-8")]
     NotUtf8,
+    /// JSON `null` where a value belongs.
+    #[error("must have a value")]
+    Null,
+    /// None of the names that the field takes.
+    #[error("must be {0}")]
+    NotOneOf(&'static str),
+    /// A member that nobody asks for.
+    #[error("is not a member of a movie")]
+    NotAMember,
+    /// A key in the body that is not the address's.
+    #[error("must be the movie_id of the address")]
+    OtherKey,
     /// A cursor that this service did not make.
     #[error("is not a cursor of this service")]
     NotACursor,
@@ -126,6 +183,23 @@ pub fn rating(text: &str) -> Result<Decimal, ValueError> {
     }
     let tenths: i64 = format!("{whole}{decimals}").parse().map_err(|_| ValueError::NotDecimal)?;
     Ok(Decimal::new(tenths, 1))
+}
+
+/// The longest text that titles are searched for, in characters.
+pub const MAX_SEARCH: usize = 200;
+
+/// Checks what titles are searched for: not empty, and not too long.
+///
+/// # Errors
+/// [`ValueError`] with what is wrong.
+pub fn search(text: &str) -> Result<String, ValueError> {
+    if text.trim().is_empty() {
+        return Err(ValueError::Empty);
+    }
+    if text.chars().nth(MAX_SEARCH).is_some() {
+        return Err(ValueError::TooLong(MAX_SEARCH));
+    }
+    Ok(text.to_owned())
 }
 
 /// The longest title that is stored, in characters.

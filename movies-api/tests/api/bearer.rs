@@ -137,6 +137,9 @@ async fn s11_the_token_is_looked_at_before_anything_else(pool: PgPool) {
         "/movies/999999",
         "/movies/%00",
         "/movies/new?year=x",
+        "/movies?sort=x",
+        "/movies/stats?year_min=x",
+        "/movies/export",
         "/movies/x",
     ];
     for target in targets {
@@ -154,6 +157,10 @@ async fn s17_no_cache_keeps_a_protected_answer_and_no_method_gets_around_the_tok
     let cases = [
         (MOVIE, Some(bearer.as_str()), 200),
         ("/movies/new?year=2000&rating=8", Some(bearer.as_str()), 200),
+        ("/movies?title=girls", Some(bearer.as_str()), 200),
+        ("/movies/stats", Some(bearer.as_str()), 200),
+        ("/movies/export?format=csv", Some(bearer.as_str()), 200),
+        ("/movies?sort=x", Some(bearer.as_str()), 422),
         ("/movies/999999", Some(bearer.as_str()), 404),
         ("/movies/x", Some(bearer.as_str()), 422),
         (MOVIE, None, 401),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::{Method, StatusCode};
+use axum::body::Body;
+use http::{Method, Request, StatusCode, header};
 use movies_api::config::{DEFAULT_PAGE, MAX_PAGE};
 use serde_json::{Value, json};
 use shared::testing::documented::{Operation, constants, operations};
@@ -28,11 +29,19 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: PgP
     assert_eq!(document["openapi"], "3.1.0");
     for operation in operations(&document) {
         let bearer = format!("Bearer {}", app.token().scope(&operation.scope).mint());
-        let answer = app.ask(method(&operation), &operation.target, Some(&bearer)).await;
-        assert_eq!(answer.status, StatusCode::OK, "{operation:?}: {answer}");
+        let mut request = Request::builder().method(method(&operation)).uri(&operation.target);
+        request = request.header(header::AUTHORIZATION, bearer);
+        let mut body = String::new();
+        if let Some((media_type, example)) = &operation.body {
+            request = request.header(header::CONTENT_TYPE, media_type);
+            body = example.to_string();
+        }
+        let answer = app.send(request.body(Body::from(body)).unwrap()).await;
+        assert!(answer.status.is_success(), "{operation:?}: {answer}");
         let anonymous = app.ask(method(&operation), &operation.target, None).await.status.as_u16();
         assert_eq!(anonymous, if operation.is_protected { 401 } else { 200 }, "{operation:?}");
-        assert!(operation.statuses.contains(&200) && operation.statuses.contains(&anonymous), "{operation:?}");
+        let documented = |status: u16| operation.statuses.contains(&status);
+        assert!(documented(answer.status.as_u16()) && documented(anonymous), "{operation:?}");
     }
 }
 
@@ -117,7 +126,8 @@ async fn the_page_logs_in_at_the_auth_server(pool: PgPool) {
         "{policy}"
     );
     let script = app.ask(Method::GET, "/docs/page.js", None).await;
-    let settings = r#"const settings = {"clientId":null,"scopes":["movies:read"],"title":"Movies API"};"#;
+    let settings =
+        r#"const settings = {"clientId":null,"scopes":["movies:read","movies:write"],"title":"Movies API"};"#;
     assert!(script.body.starts_with(settings), "{script}");
 }
 

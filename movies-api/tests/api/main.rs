@@ -11,7 +11,9 @@ mod decades;
 mod docs;
 mod export;
 mod health;
+mod http_export;
 mod import;
+mod list_movies;
 mod log_reader;
 mod methods;
 mod mutations;
@@ -21,6 +23,7 @@ mod revocations;
 mod show_movie;
 mod support;
 mod tutorial;
+mod write_movies;
 
 // The tutorial's room names these by `crate::`, as it would inside the service.
 use movies_api::{state, web};

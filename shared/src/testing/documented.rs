@@ -11,6 +11,8 @@ pub struct Operation {
     pub path: String,
     /// The path and query with the examples of the document in place of its parameters.
     pub target: String,
+    /// The media type of its body with the example of the document, if it has a body.
+    pub body: Option<(String, Value)>,
     /// The statuses that are documented.
     pub statuses: Vec<u16>,
     /// Whether it needs a token or a client's credentials.
@@ -40,6 +42,11 @@ fn scopes(operation: &Value) -> Vec<&str> {
     schemes.filter_map(|(_, scopes)| scopes.as_array()).flatten().filter_map(Value::as_str).collect()
 }
 
+/// As it stands in an address: a text without its quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn read(path: &str, method: &str, operation: &Value) -> Operation {
     let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
     let mut target = path.to_owned();
@@ -47,19 +54,22 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     for parameter in parameters.iter().filter(|parameter| !parameter["example"].is_null()) {
         let (name, value) = (parameter["name"].as_str().unwrap_or_default(), &parameter["example"]);
         match parameter["in"].as_str() {
-            Some("path") => target = target.replace(&format!("{{{name}}}"), &value.to_string()),
-            Some("query") => query.push(format!("{name}={value}")),
+            Some("path") => target = target.replace(&format!("{{{name}}}"), &plain(value)),
+            Some("query") => query.push(format!("{name}={}", plain(value))),
             _ => {}
         }
     }
     if !query.is_empty() {
         target = format!("{target}?{}", query.join("&"));
     }
+    let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
+    let body = bodies.map(|(media_type, content)| (media_type.clone(), content["example"].clone())).next();
     let statuses = operation["responses"].as_object().into_iter().flatten();
     Operation {
         method: method.to_ascii_uppercase(),
         path: path.to_owned(),
         target,
+        body,
         statuses: statuses.filter_map(|(status, _)| status.parse().ok()).collect(),
         is_protected: operation["security"]
             .as_array()

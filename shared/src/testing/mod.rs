@@ -1,5 +1,5 @@
 //! What tests of any resource server need: keys, tokens good and bad ([`mutations`]), an issuer's key endpoint that misbehaves on
-//! demand, and the look of a command line.
+//! demand, a proxy that cuts connections, figures for soaks ([`figures`]), and the look of a command line.
 //!
 //! Behind the feature `testing`, so that no shipped binary can sign anything. What fails here panics: a broken
 //! fixture is a broken test.
@@ -8,10 +8,13 @@
 
 mod command_line;
 pub mod documented;
+pub mod figures;
 mod issuer;
 mod key_server;
 pub mod mutations;
+mod proxy;
 
 pub use command_line::faults_in_help;
 pub use issuer::{TestIssuer, TokenBuilder};
 pub use key_server::{Answer, KeyServer};
+pub use proxy::{AtCommit, Proxy, Upstream};

@@ -1,4 +1,4 @@
-//! The chart for the README: requests and logins per second, each beside the least that could do the same.
+//! The chart for the README: requests, logins and tokens per second, each beside the least that could do the same.
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -11,7 +11,7 @@ use super::cases::Case;
 use super::figures::{CaseFigures, Figures, Ratio};
 
 /// Pixels.
-const SIZE: (u32, u32) = (860, 340);
+const SIZE: (u32, u32) = (860, 680);
 /// What is ours.
 const OURS: RGBColor = RGBColor(37, 99, 235);
 /// What it is compared with.
@@ -26,17 +26,33 @@ const HEADROOM: f64 = 1.15;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Failure = DrawingAreaErrorKind<std::io::Error>;
 
-/// One half of the chart.
+/// A part of the chart.
 struct Panel {
     title: &'static str,
     cases: &'static [Case],
-    ours: Case,
+    ours: &'static [Case],
 }
 
-const PANELS: [Panel; 2] = [
-    Panel { title: "Requests per second", cases: &[Case::Bare, Case::Row, Case::Movies], ours: Case::Movies },
-    Panel { title: "Logins per second", cases: &[Case::Raw, Case::Login], ours: Case::Login },
+/// Side by side.
+const UPPER: [Panel; 2] = [
+    Panel { title: "Requests per second", cases: &[Case::Bare, Case::Row, Case::Movies], ours: &[Case::Movies] },
+    Panel { title: "Logins per second", cases: &[Case::Raw, Case::Login], ours: &[Case::Login] },
 ];
+/// Below, as wide as both.
+const LOWER: Panel = Panel {
+    title: "Token endpoints, per second",
+    cases: &[
+        Case::ClientFloor,
+        Case::Client,
+        Case::RefreshFloor,
+        Case::Refresh,
+        Case::IntrospectFloor,
+        Case::Introspect,
+        Case::RevokeFloor,
+        Case::Revoke,
+    ],
+    ours: &[Case::Client, Case::Refresh, Case::Introspect, Case::Revoke],
+};
 
 /// Draws it.
 ///
@@ -52,10 +68,12 @@ fn draw(figures: &Figures, into: &mut String) -> Result<(), Failure> {
     let root = SVGBackend::with_string(into, SIZE).into_drawing_area();
     // Not transparent: pages may be dark.
     root.fill(&WHITE)?;
-    let (left, right) = root.split_horizontally(SIZE.0 * 3 / 5);
-    for (area, panel) in [left, right].iter().zip(&PANELS) {
+    let (upper, lower) = root.split_vertically(SIZE.1 / 2);
+    let (left, right) = upper.split_horizontally(SIZE.0 * 3 / 5);
+    for (area, panel) in [left, right].iter().zip(&UPPER) {
         draw_panel(figures, panel, area)?;
     }
+    draw_panel(figures, &LOWER, &lower)?;
     root.present()
 }
 
@@ -80,13 +98,13 @@ fn draw_panel(figures: &Figures, panel: &Panel, area: &Area<'_>) -> Result<(), F
         .y_label_formatter(&|value| thousands(*value))
         .x_labels(bars.len())
         .x_label_formatter(&|at| match at {
-            SegmentValue::CenterOf(bar) => bars.get(*bar).map_or_else(String::new, |bar| bar.case.name().to_owned()),
+            SegmentValue::CenterOf(bar) => bars.get(*bar).map_or_else(String::new, |bar| label(bar.case).to_owned()),
             _ => String::new(),
         })
         .label_style(("sans-serif", 14))
         .draw()?;
     chart.draw_series(bars.iter().enumerate().map(|(at, bar)| {
-        let colour = if bar.case == panel.ours { OURS } else { LEAST };
+        let colour = if panel.ours.contains(&bar.case) { OURS } else { LEAST };
         let corners = [(SegmentValue::Exact(at), 0.0), (SegmentValue::Exact(at + 1), bar.median.per_second)];
         let mut bar = Rectangle::new(corners, colour.filled());
         bar.set_margin(0, 0, 18, 18);
@@ -100,13 +118,23 @@ fn draw_panel(figures: &Figures, panel: &Panel, area: &Area<'_>) -> Result<(), F
     Ok(())
 }
 
-/// `Requests per second (movies is 93 % of row)`.
+/// `Requests per second (movies is 93 % of row)`, or without the floor's name where there are several.
 fn title(figures: &Figures, panel: &Panel) -> String {
-    match figures.ratios.iter().find(|ratio| ratio.ours == panel.ours) {
-        Some(Ratio { ours, least, value, .. }) => {
-            format!("{} ({} is {:.0} % of {})", panel.title, ours.name(), value * 100.0, least.name())
-        }
-        None => panel.title.to_owned(),
+    let ratios = figures.ratios.iter().filter(|ratio| panel.ours.contains(&ratio.ours));
+    let told: Vec<String> = ratios
+        .map(|Ratio { ours, least, value, .. }| match panel.ours {
+            [_] => format!("{} is {:.0} % of {}", ours.name(), value * 100.0, least.name()),
+            _ => format!("{} {:.0} %", ours.name(), value * 100.0),
+        })
+        .collect();
+    if told.is_empty() { panel.title.to_owned() } else { format!("{} ({})", panel.title, told.join(", ")) }
+}
+
+/// What stands below a bar; a floor stands beside what it is the floor of.
+fn label(case: Case) -> &'static str {
+    match case {
+        Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor => "floor",
+        other => other.name(),
     }
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 
 use serde::Serialize;
 
-use super::cases::{Case, Comparison};
+use super::cases::Case;
+use super::check::CheckCosts;
+use super::comparison::{Comparison, PER_CORE};
 use super::measured::Measured;
 use super::raw::Costs;
 use super::refusals::Told;
@@ -31,10 +33,25 @@ pub struct Figures {
     pub cases: Vec<CaseFigures>,
     /// Each comparison.
     pub ratios: Vec<Ratio>,
+    /// Answers by the server's own CPU time.
+    pub per_core: Option<PerCore>,
+    /// What the check of a token costs.
+    pub checks: Vec<CheckCosts>,
     /// Beside Keycloak.
     pub keycloak: Option<Keycloak>,
     /// What the time of a refused login tells.
     pub refusals: Vec<Told>,
+}
+
+/// How many answers a second of the server's own CPU time brings, Postgres not counted.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PerCore {
+    /// Of what.
+    pub case: Case,
+    /// How many.
+    pub per_second: f64,
+    /// How many it should be at least.
+    pub aim: f64,
 }
 
 /// Logins at Keycloak's costs. Our settings do not take these (they are below ASVS 5.0 appendix C), so that the hashes
@@ -110,6 +127,15 @@ impl Machine {
     }
 }
 
+impl PerCore {
+    /// From what was measured.
+    pub fn of(cases: &[CaseFigures]) -> Option<Self> {
+        let (case, aim) = PER_CORE;
+        let cpu_us = cases.iter().find(|figures| figures.case == case)?.median.cpu_us?;
+        Some(Self { case, per_second: rounded(1e6 / cpu_us, 1.0), aim })
+    }
+}
+
 impl Keycloak {
     /// Keycloak's documentation, "Concepts for sizing CPU and memory resources": 15 password logins per second and core.
     const PUBLISHED: f64 = 15.0;
@@ -161,17 +187,17 @@ impl Round {
 pub fn ratios(cases: &[CaseFigures]) -> Vec<Ratio> {
     let find = |case| cases.iter().find(|figures| figures.case == case);
     let ratio = |comparison: Comparison| {
-        let Comparison { ours, least } = comparison;
+        let Comparison { ours, least, aim } = comparison;
         let pairs = find(ours)?.each.iter().zip(&find(least)?.each);
         // Round by round, so that a disturbance that lasted hits both sides.
         let value = median(pairs.map(|(ours, least)| ours.per_second / least.per_second).collect())?;
-        Some(Ratio { ours, least, value: rounded(value, 1000.0), aim: Comparison::AIM })
+        Some(Ratio { ours, least, value: rounded(value, 1000.0), aim })
     };
     Comparison::ALL.into_iter().filter_map(ratio).collect()
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = values.get(values.len() / 2)?;
     let lower = values.get(values.len().saturating_sub(1) / 2)?;
@@ -179,7 +205,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// To as many parts of 1 as make sense.
-fn rounded(value: f64, parts: f64) -> f64 {
+pub fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
 

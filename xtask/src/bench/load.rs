@@ -2,16 +2,16 @@
 //! one thread.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
@@ -20,10 +20,8 @@ use tokio::task::JoinSet;
 use super::cores::{Cores, Side};
 use super::cpu::{self, Process};
 use super::measured::{self, Lengths, Measured, Window};
+use super::script::{Ask, Script};
 use crate::interrupt::Interrupt;
-
-/// A request that can be sent again and again.
-pub type Ask = Request<Full<Bytes>>;
 
 /// How much of a refusal is shown.
 const SHOWN: usize = 300;
@@ -37,18 +35,41 @@ pub struct Load {
     pub server: Option<Process>,
     /// How many connections there are.
     pub connections: usize,
-    /// What each connection sends, over and over, each beginning elsewhere.
-    pub requests: Arc<[Ask]>,
+    /// What they send.
+    pub script: Script,
 }
+
+/// Answers that somebody wants to have.
+type Kept = Arc<Mutex<Vec<Bytes>>>;
 
 /// Sends `load` for one round, from a thread of its own on the generator's core.
 ///
 /// # Errors
 /// When an answer is not 200, or somebody interrupts.
 pub fn run(load: &Load, lengths: Lengths, cores: &Cores, interrupt: &Interrupt) -> Result<Measured> {
+    run_keeping(load, None, lengths, cores, interrupt)
+}
+
+/// The same for the sake of the answers.
+///
+/// # Errors
+/// As [`run`].
+pub fn collect(load: &Load, lengths: Lengths, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<Bytes>> {
+    let kept = Kept::default();
+    run_keeping(load, Some(&kept), lengths, cores, interrupt)?;
+    Ok(std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+fn run_keeping(
+    load: &Load,
+    kept: Option<&Kept>,
+    lengths: Lengths,
+    cores: &Cores,
+    interrupt: &Interrupt,
+) -> Result<Measured> {
     let work = || {
         cores.enter(Side::Generator);
-        runtime()?.block_on(drive(load, Window::open(lengths), interrupt))
+        runtime()?.block_on(drive(load, kept, Window::open(lengths), interrupt))
     };
     thread::scope(|scope| scope.spawn(work).join()).map_err(|_| anyhow!("the load generator panicked"))?
 }
@@ -65,10 +86,10 @@ fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("cannot start a runtime")
 }
 
-async fn drive(load: &Load, window: Window, interrupt: &Interrupt) -> Result<Measured> {
+async fn drive(load: &Load, kept: Option<&Kept>, window: Window, interrupt: &Interrupt) -> Result<Measured> {
     let mut users = JoinSet::new();
     for number in 0..load.connections {
-        users.spawn(user(load.clone(), number, window));
+        users.spawn(user(load.clone(), number, kept.cloned(), window));
     }
     sleep_until(window.begin, interrupt).await?;
     let before = Spent::now(load);
@@ -99,17 +120,20 @@ impl Spent {
 }
 
 /// One connection's round.
-async fn user(load: Load, number: usize, window: Window) -> Result<Histogram<u64>> {
+async fn user(load: Load, number: usize, kept: Option<Kept>, window: Window) -> Result<Histogram<u64>> {
     let mut latencies = measured::histogram()?;
     let mut sender = connect(load.address).await?;
-    let first = load.requests.len() * number / load.connections.max(1);
-    let mut requests = load.requests.iter().cycle().skip(first);
+    let mut place = load.script.begin(number, load.connections);
     let mut now = Instant::now();
     while now < window.end {
-        let request = requests.next().context("there is nothing to send")?.clone();
+        let request = place.next()?;
         let started = now;
-        exchange(&mut sender, request).await?;
+        let answer = exchange(&mut sender, request).await?;
         now = measured::note(&mut latencies, window, started);
+        if let Some(kept) = &kept {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(answer.clone());
+        }
+        place.answered(answer);
     }
     Ok(latencies)
 }

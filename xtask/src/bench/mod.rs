@@ -12,14 +12,23 @@
 //!    hash leaves over.
 //! 6. `keycloak`: Argon2 hashes at Keycloak's default costs, beside the logins per second and core that it publishes.
 //!
+//! 7. `client`, `refresh`, `introspect`, `revoke`: auth-server's token endpoints, each behind its floor, a handler that
+//!    asks the database the same, as often, and signs or verifies the same bytes. The ratio is what is left over by forms,
+//!    client authentication, scopes, state machines, layers and the log.
+//!
+//! And without a server, `check`: what the check of a token costs, the first time and every other time.
+//!
 //! And apart from speed, `refusals`: whether the time of a refused login tells who was asked for.
 //!
 //! The plain program has none of that inside: it builds itself again with the feature `bench` and becomes that.
 
-#[cfg(feature = "bench")]
-mod cases;
+pub mod cases;
 #[cfg(feature = "bench")]
 mod chart;
+#[cfg(feature = "bench")]
+mod check;
+#[cfg(feature = "bench")]
+mod comparison;
 #[cfg(feature = "bench")]
 pub mod cores;
 #[cfg(feature = "bench")]
@@ -45,7 +54,11 @@ pub mod rig;
 #[cfg(feature = "bench")]
 mod run;
 #[cfg(feature = "bench")]
+mod script;
+#[cfg(feature = "bench")]
 pub mod server;
+#[cfg(feature = "bench")]
+mod tokens;
 
 #[cfg(not(feature = "bench"))]
 pub use rerun::run;

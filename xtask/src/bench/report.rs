@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use shared::output;
 
 use super::chart;
-use super::figures::{Figures, Keycloak, Round};
-use super::refusals;
+use super::figures::{Figures, Keycloak, PerCore, Round};
+use super::{check, refusals};
 use crate::checkout::Checkout;
 use crate::cli::{Bench, Output};
 use crate::progress::{print, say};
@@ -70,9 +70,18 @@ fn text(figures: &Figures) -> String {
     for ratio in &figures.ratios {
         let (ours, least) = (ratio.ours.name(), ratio.least.name());
         let verdict = if ratio.value >= ratio.aim { "reached" } else { "missed" };
-        line(&format!("{:>12} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
+        line(&format!("{:>27} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
     }
     line("");
+    if let Some(PerCore { case, per_second, aim }) = figures.per_core {
+        let verdict = if per_second >= aim { "reached" } else { "missed" };
+        let name = case.name();
+        line(&format!("{name}: {per_second:.0} a second of the server's own CPU time (aim {aim:.0}: {verdict})"));
+        line("");
+    }
+    if !figures.checks.is_empty() {
+        line(&check::text(&figures.checks));
+    }
     if let Some(Keycloak { per_second_and_core, published }) = figures.keycloak {
         line(&format!(
             "At Keycloak's costs (7 MiB, 5 passes): {per_second_and_core:.0} logins per second and core; it publishes \
@@ -80,7 +89,9 @@ fn text(figures: &Figures) -> String {
         ));
         line("");
     }
-    line(&refusals::text(&figures.refusals));
+    if !figures.refusals.is_empty() {
+        line(&refusals::text(&figures.refusals));
+    }
     let Figures { seconds, rounds, connections, argon2, machine, .. } = figures;
     line(&format!("Medians of {rounds} rounds of {seconds} s each, {connections} connections; ratios round by round."));
     line(&format!(

@@ -1,4 +1,5 @@
-//! Everything that is measured, running: the two services with the demo data of `up`, and the bare server.
+//! Everything that is measured, running: the two services with the demo data of `up`, auth-server once more for its
+//! tokens, and the bare server.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,17 +9,19 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use http_body_util::Full;
 use hyper::Request;
-use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 
 use super::cases::Case;
 use super::cores::{Cores, Side};
 use super::cpu::Process;
 use super::database::Database;
-use super::load::{self, Ask, Load};
+use super::load::{self, Load};
+use super::measured::Lengths;
 use super::raw::Costs;
 use super::refusals::{self, Target, Told};
-use super::server;
+use super::script::{Ask, Script};
+use super::server::{self, Samples};
+use super::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::environment::Environment;
 use crate::interrupt::Interrupt;
@@ -28,7 +31,7 @@ use crate::up::provision::{self, CLIENT, USER};
 use crate::up::serve::Service;
 use crate::up::services::Services;
 
-/// Connections to the servers of movies, a few more than their pools have.
+/// Connections to the servers of movies and tokens, a few more than their pools have.
 pub const CONNECTIONS: usize = 16;
 /// Connections to auth-server for each thread that hashes, so that none is ever without work.
 const LOGINS_PER_THREAD: usize = 4;
@@ -36,6 +39,8 @@ const LOGINS_PER_THREAD: usize = 4;
 const KEYS: i64 = 1000;
 /// How many logins auth-server computes at once; the number of cores unless set.
 const LANES: &str = "MYAPI_AUTH__PASSWORD_LANES";
+/// Where an auth-server listens.
+const BIND: &str = "MYAPI_AUTH__BIND";
 
 /// What a rig is made from.
 pub struct Parts<'a> {
@@ -58,6 +63,8 @@ pub struct Rig {
     bare: Running,
     movies: Running,
     auth: Running,
+    issuer: Running,
+    tokens: Tokens,
     password: String,
     keys: Vec<i64>,
     /// The costs of the demo user's hash.
@@ -79,7 +86,7 @@ impl Rig {
     /// When a step of the way fails.
     pub fn start(parts: Parts<'_>, interrupt: &Interrupt) -> Result<Self> {
         let Parts { checkout, programs, environment, home, database, cores } = parts;
-        let [auth_at, movies_at, bare_at] = free_addresses()?;
+        let [auth_at, issuer_at, movies_at, bare_at] = free_addresses()?;
         let addresses = Addresses { auth: auth_at, movies: movies_at };
         let services = Services::new(programs, environment, addresses, database.url.clone(), home);
         let made = provision::provision(checkout, services, true, interrupt)?;
@@ -91,12 +98,19 @@ impl Rig {
 
         // It hashes on all cores; the others are to have one to themselves.
         let auth = Running::start(AUTH, &made.services.auth(&["serve"]), auth_at, home, interrupt)?;
+        let tokens = Tokens::provision(&made.services, &password, CONNECTIONS, interrupt)?;
+        let bare = bare_server(bare_at, database, &tokens.samples()?)?;
         cores.enter(Side::Server);
         let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
-        let bare = Running::start("bench-server", &bare_server(bare_at, database)?, bare_at, home, interrupt)?;
+        let mut issuer = made.services.auth(&["serve"]);
+        issuer.env(BIND, issuer_at.to_string());
+        let issuer = Running::start("auth-server-tokens", &issuer, issuer_at, home, interrupt)?;
+        let bare = Running::start("bench-server", &bare, bare_at, home, interrupt)?;
         cores.enter(Side::Both);
-        let rig = Self { bare, movies, auth, password, keys, costs, stored, services: made.services };
+        let services = made.services;
+        let rig = Self { bare, movies, auth, issuer, tokens, password, keys, costs, stored, services };
         rig.compare_answers()?;
+        rig.tokens.compare(issuer_at, bare_at)?;
         Ok(rig)
     }
 
@@ -110,35 +124,51 @@ impl Rig {
         refusals::measure(&target, &self.services, samples, cores, interrupt)
     }
 
-    /// What `case` is measured with; none for those of raw hashes, which have no server. Asks for a new token each time, so
+    /// What `case` is measured with; none for those of raw hashes, which have no server. Asks for new tokens each time, so
     /// that none ends on the way.
     ///
     /// # Errors
     /// When auth-server gives no token.
-    pub fn find_load(&self, case: Case) -> Result<Option<Load>> {
-        let (server, requests, connections) = match case {
-            Case::Bare => (&self.bare, vec![get(server::BARE, None)?], CONNECTIONS),
-            Case::Row => (&self.bare, self.movies_at(server::ROW, None)?, CONNECTIONS),
-            Case::Movies => (&self.movies, self.movies_at("/movies/", Some(&self.token()?))?, CONNECTIONS),
-            Case::Login => (&self.auth, vec![self.login()?], self.costs.threads * LOGINS_PER_THREAD),
+    pub fn find_load(
+        &self,
+        case: Case,
+        lengths: Lengths,
+        cores: &Cores,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Load>> {
+        let again = |requests: Vec<Ask>| Script::Again(requests.into());
+        let tokens = || self.tokens.script(case, &self.issuer.load(again(Vec::new())), lengths, cores, interrupt);
+        let load = match case {
+            Case::Bare => self.bare.load(again(vec![get(server::BARE, None)?])),
+            Case::Row => self.bare.load(again(self.movies_at(server::ROW, None)?)),
+            Case::Movies => self.movies.load(again(self.movies_at("/movies/", Some(&self.token()?))?)),
+            Case::Login => Load {
+                connections: self.costs.threads * LOGINS_PER_THREAD,
+                ..self.auth.load(again(vec![self.login()?]))
+            },
             Case::Raw | Case::Keycloak => return Ok(None),
+            Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor => {
+                self.bare.load(tokens()?)
+            }
+            Case::Client | Case::Refresh | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
         };
-        Ok(Some(Load { address: server.address, server: server.process, connections, requests: requests.into() }))
+        Ok(Some(load))
     }
 
     /// # Errors
     /// When a server has ended by itself.
     pub fn check(&mut self) -> Result<()> {
-        [&mut self.bare, &mut self.movies, &mut self.auth].into_iter().try_for_each(|running| running.service.check())
+        let all = [&mut self.bare, &mut self.movies, &mut self.auth, &mut self.issuer];
+        all.into_iter().try_for_each(|running| running.service.check())
     }
 
     /// A comparison of different answers would be none.
     fn compare_answers(&self) -> Result<()> {
-        let first = |case| -> Result<Bytes> {
-            let load = self.find_load(case)?.context("a case without a server")?;
-            load::ask(load.address, load.requests.first().context("nothing to ask")?.clone())
-        };
-        let (bare, row, movies) = (first(Case::Bare)?, first(Case::Row)?, first(Case::Movies)?);
+        let key = self.keys.first().context("there are no movies")?;
+        let bare = load::ask(self.bare.address, get(server::BARE, None)?)?;
+        let row = load::ask(self.bare.address, get(&format!("{}?movie_id={key}", server::ROW), None)?)?;
+        let movies = get(&format!("/movies/?movie_id={key}"), Some(&self.token()?))?;
+        let movies = load::ask(self.movies.address, movies)?;
         ensure!(bare == row && row == movies, "the servers answer different bytes: {bare:?}, {row:?}, {movies:?}");
         Ok(())
     }
@@ -179,11 +209,16 @@ impl Running {
         let process = Process::guarded_by(service.guard());
         Ok(Self { service, address, process })
     }
+
+    fn load(&self, script: Script) -> Load {
+        Load { address: self.address, server: self.process, connections: CONNECTIONS, script }
+    }
 }
 
-fn bare_server(bind: SocketAddr, database: &Database) -> Result<Command> {
+fn bare_server(bind: SocketAddr, database: &Database, samples: &Samples) -> Result<Command> {
     let mut command = Command::new(env::current_exe().context("cannot find this program")?);
     command.args(["__bench-server", "--bind", &bind.to_string()]).env("DATABASE_URL", &database.url);
+    command.env(Samples::VARIABLE, serde_json::to_string(samples)?);
     Ok(command)
 }
 

@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use super::cases::Case;
 use super::cores::Cores;
 use super::database::{Database, with_database};
-use super::figures::{self, CaseFigures, Figures, Keycloak, Machine};
+use super::figures::{self, CaseFigures, Figures, Keycloak, Machine, PerCore};
 use super::measured::{Lengths, Measured};
 use super::raw::Costs;
 use super::rig::{CONNECTIONS, Parts, Rig};
-use super::{load, raw, report};
+use super::{check, load, raw, report};
 use crate::checkout::Checkout;
 use crate::cli::Bench;
 use crate::environment::Environment;
@@ -48,11 +48,18 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
             Parts { checkout: &checkout, programs, environment: &environment, home: &home, database, cores: &cores };
         let mut rig = Rig::start(parts, &interrupt)?;
         let plan = Plan::of(options);
-        let cases = measure(&mut rig, plan, &cores, &interrupt)?;
-        let step = Step::start("Refusals", "asking");
-        let refusals = rig.refusals(plan.refusals, &cores, &interrupt)?;
-        step.done(&format!("{} kinds", refusals.len()));
-        Ok(Figures { refusals, ..figures(cases, &rig, plan, &cores, database) })
+        let wanted = Case::wanted(&options.only);
+        let cases = measure(&mut rig, &wanted, plan, &cores, &interrupt)?;
+        let mut figures = figures(cases, &rig, plan, &cores, database);
+        if options.only.is_empty() {
+            let step = Step::start("Checks", "checking tokens");
+            figures.checks = check::measure(plan.turns, &interrupt)?;
+            step.done(&format!("{} turns", plan.turns));
+            let step = Step::start("Refusals", "asking");
+            figures.refusals = rig.refusals(plan.refusals, &cores, &interrupt)?;
+            step.done(&format!("{} kinds", figures.refusals.len()));
+        }
+        Ok(figures)
     })?;
     folder::remove(&home)?;
     report::report(&result, options, &checkout)?;
@@ -64,6 +71,8 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
 struct Plan {
     rounds: u32,
     lengths: Lengths,
+    /// Of the check of tokens.
+    turns: u32,
     /// Refused logins of each kind.
     refusals: usize,
 }
@@ -73,10 +82,10 @@ impl Plan {
         let second = Duration::from_secs(1);
         if options.quick {
             let lengths = Lengths { warm_up: second / 4, counted: second };
-            return Self { rounds: 1, lengths, refusals: 40 };
+            return Self { rounds: 1, lengths, turns: 3, refusals: 40 };
         }
         let lengths = Lengths { warm_up: second, counted: second * options.seconds };
-        Self { rounds: options.rounds, lengths, refusals: 200 }
+        Self { rounds: options.rounds, lengths, turns: 25, refusals: 200 }
     }
 }
 
@@ -90,13 +99,19 @@ fn take_lock(checkout: &Checkout) -> Result<Lock> {
     }
 }
 
-fn measure(rig: &mut Rig, plan: Plan, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<CaseFigures>> {
+fn measure(
+    rig: &mut Rig,
+    wanted: &[Case],
+    plan: Plan,
+    cores: &Cores,
+    interrupt: &Interrupt,
+) -> Result<Vec<CaseFigures>> {
     let step = Step::start("Measuring", "starting");
-    let mut rounds = Case::ALL.map(|case| (case, Vec::<Measured>::new()));
+    let mut rounds: Vec<(Case, Vec<Measured>)> = wanted.iter().map(|case| (*case, Vec::new())).collect();
     for number in 1..=plan.rounds {
         for (case, measured) in &mut rounds {
             step.now(&format!("round {number} of {}: {}", plan.rounds, case.what()));
-            measured.push(match rig.find_load(*case)? {
+            measured.push(match rig.find_load(*case, plan.lengths, cores, interrupt)? {
                 Some(load) => load::run(&load, plan.lengths, cores, interrupt),
                 None if *case == Case::Keycloak => {
                     raw::run(&Costs::of_keycloak(rig.costs.threads)?, plan.lengths, interrupt)
@@ -106,7 +121,7 @@ fn measure(rig: &mut Rig, plan: Plan, cores: &Cores, interrupt: &Interrupt) -> R
             rig.check()?;
         }
     }
-    step.done(&format!("{} cases, {} rounds", Case::ALL.len(), plan.rounds));
+    step.done(&format!("{} cases, {} rounds", wanted.len(), plan.rounds));
     Ok(rounds.iter().map(|(case, measured)| CaseFigures::of(*case, measured)).collect())
 }
 
@@ -120,6 +135,8 @@ fn figures(cases: Vec<CaseFigures>, rig: &Rig, plan: Plan, cores: &Cores, databa
         connections: CONNECTIONS,
         argon2: rig.costs.clone(),
         ratios: figures::ratios(&cases),
+        per_core: PerCore::of(&cases),
+        checks: Vec::new(),
         keycloak: Keycloak::of(&cases, rig.costs.threads.min(cores.count())),
         refusals: Vec::new(),
         cases,

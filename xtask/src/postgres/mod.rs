@@ -12,6 +12,7 @@ pub mod account;
 pub mod binaries;
 pub mod cluster;
 pub mod install;
+pub mod ordered;
 pub mod pid_file;
 pub mod place;
 pub mod server;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::account::Account;
 use super::binaries::Binaries;
@@ -107,6 +107,18 @@ impl Server {
             None => Ok(()),
             Some(_) => bail!("Postgres ended. The end of {}:\n{}", self.place.log.display(), tail(&self.place.log, 15)),
         }
+    }
+
+    /// Ends it by this signal and waits for its end: `INT` is a fast shutdown, `QUIT` an immediate one, after which the
+    /// next start recovers.
+    ///
+    /// # Errors
+    /// When it is not there, or its guard cannot be waited for.
+    pub fn end(mut self, signal: Signal) -> Result<()> {
+        let file = PidFile::find(&self.place.data).context("the server has no postmaster.pid")?;
+        let pid = Pid::from_raw(file.pid).context("the server has no process id")?;
+        kill_process(pid, signal).context("cannot signal the server")?;
+        self.guarded.wait().map(drop)
     }
 
     /// Stops it (fast shutdown) and waits for its end.

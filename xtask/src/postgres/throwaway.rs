@@ -21,15 +21,24 @@ use crate::lock::{self, Attempt};
 /// When the server cannot be started or stopped, and those of `work`.
 pub fn with_server<T>(checkout: &Checkout, interrupt: &Interrupt, work: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     let account = Account::choose()?;
-    let home = checkout.scratch().join("test");
-    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
-    remove_leftovers(&home)?;
-    let place = Place::throwaway(Some(&home), &account)?;
-    let _alive = lock::attempt(&lock_of(&place))?;
+    let (place, _alive) = make_place(checkout, &account)?;
     let server = super::start(checkout, &account, place, Durability::Throwaway, interrupt)?;
     let done = work(&server.url(SUPERUSER))?;
     server.stop()?;
     Ok(done)
+}
+
+/// A place for a server of this run, and the lock that says that it is in use.
+///
+/// # Errors
+/// When a folder cannot be made or locked.
+pub fn make_place(checkout: &Checkout, account: &Account) -> Result<(Place, Attempt)> {
+    let home = checkout.scratch().join("test");
+    fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+    remove_leftovers(&home)?;
+    let place = Place::throwaway(Some(&home), account)?;
+    let alive = lock::attempt(&lock_of(&place))?;
+    Ok((place, alive))
 }
 
 /// A run holds the lock beside its cluster, so that the next one can tell a living run from what a power cut left.

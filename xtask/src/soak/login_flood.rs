@@ -103,7 +103,7 @@ impl Scene<'_> {
         interrupt.check()?;
 
         onlookers.block_on(hang_up(auth))?;
-        let resting = process.and_then(|process| rest(process));
+        let resting = process.and_then(rest);
         server.check()?;
         other.check()?;
 

@@ -3,16 +3,30 @@
 //!
 //! A new soak is one file with a function of the type [`table::Trial`] and one line in [`table::SOAKS`]. Each has a
 //! database and a folder of its own; what it measures are [`figures::Figure`]s, with the bound that each has to keep.
-//! The last result of each is kept in `deploy/soak.json`, by name.
+//! Most are tests of CI with more rounds ([`ci_tests`]). The last result of each is kept in `deploy/soak.json`, by name.
 
+#[cfg(feature = "bench")]
+mod ci_tests;
 #[cfg(feature = "bench")]
 mod client;
 #[cfg(feature = "bench")]
 mod figures;
 #[cfg(feature = "bench")]
+mod key_rotation;
+#[cfg(feature = "bench")]
 mod login_flood;
 #[cfg(feature = "bench")]
+mod partition_drop;
+#[cfg(feature = "bench")]
+mod postgres_restart;
+#[cfg(feature = "bench")]
 mod probe;
+#[cfg(feature = "bench")]
+mod refresh_kill;
+#[cfg(feature = "bench")]
+mod refresh_races;
+#[cfg(feature = "bench")]
+mod revocation_delay;
 #[cfg(feature = "bench")]
 mod run;
 #[cfg(feature = "bench")]

@@ -106,7 +106,8 @@ fn rounds(
         fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
         let measured = with_database(checkout, &Cores::undivided(), interrupt, |database| {
             let (programs, length) = (programs.clone(), Duration::from_secs(options.seconds.into()));
-            (soak.trial)(&Place { checkout, programs, environment, home: &home, database, length }, interrupt)
+            let (home, times) = (home.as_path(), options.times);
+            (soak.trial)(&Place { checkout, programs, environment, home, database, length, times }, interrupt)
         })?;
         figures = if figures.is_empty() { measured } else { worst(figures, measured) };
     }

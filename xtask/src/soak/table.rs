@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::figures::Figure;
-use super::login_flood;
+use super::{
+    key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill, refresh_races, revocation_delay,
+};
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
 use crate::environment::Environment;
@@ -40,14 +42,54 @@ pub struct Place<'a> {
     pub home: &'a Path,
     /// An empty database.
     pub database: &'a Database,
-    /// How long the trial is to last.
+    /// How long the trial is to last, where it goes by time.
     pub length: Duration,
+    /// How often it is to do its thing, where somebody says so.
+    pub times: Option<u32>,
 }
 
 /// All of them, in the order in which they run.
-pub const SOAKS: &[Soak] = &[Soak {
-    name: "login-flood",
-    what: "400 connections of wrong logins, from 1 and from 200 addresses; everybody else goes on",
-    beside: login_flood::BESIDE,
-    trial: login_flood::run,
-}];
+pub const SOAKS: &[Soak] = &[
+    Soak {
+        name: "login-flood",
+        what: "400 connections of wrong logins, from 1 and from 200 addresses; everybody else goes on",
+        beside: login_flood::BESIDE,
+        trial: login_flood::run,
+    },
+    Soak {
+        name: "refresh-kill",
+        what: "auth-server killed 500 times, and its connection reset at 300 COMMITs, in the middle of refreshes",
+        beside: refresh_kill::BESIDE,
+        trial: refresh_kill::run,
+    },
+    Soak {
+        name: "refresh-races",
+        what: "400 races of refreshes with each other, with revocations and with disabled users, on two replicas",
+        beside: refresh_races::BESIDE,
+        trial: refresh_races::run,
+    },
+    Soak {
+        name: "partition-drop",
+        what: "a million expired refresh tokens go at once while others are refreshed",
+        beside: partition_drop::BESIDE,
+        trial: partition_drop::run,
+    },
+    Soak {
+        name: "key-rotation",
+        what: "5 rotations under load with two issuers and two resource servers, and 60 that are killed",
+        beside: key_rotation::BESIDE,
+        trial: key_rotation::run,
+    },
+    Soak {
+        name: "postgres-restart",
+        what: "Postgres restarts 6 times, fast and at once, under mixed load",
+        beside: postgres_restart::BESIDE,
+        trial: postgres_restart::run,
+    },
+    Soak {
+        name: "revocation-delay",
+        what: "1,200 revocations until two resource servers refuse, undisturbed and while connections are cut",
+        beside: revocation_delay::BESIDE,
+        trial: revocation_delay::run,
+    },
+];

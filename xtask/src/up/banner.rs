@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::addresses::{self, Addresses};
-use super::provision::{CLIENT, USER};
+use super::provision::{CLIENT, SERVICE, USER};
 
 /// What the banner says.
 pub struct Facts<'a> {
@@ -11,6 +11,8 @@ pub struct Facts<'a> {
     pub addresses: Addresses,
     /// The demo user's password, if it is known.
     pub password: Option<&'a str>,
+    /// The confidential demo client's secret, if there is one.
+    pub secret: Option<&'a str>,
     /// Whether there is a demo client.
     pub has_demo: bool,
     /// The folder of secrets and logs, as it would be typed.
@@ -44,7 +46,10 @@ pub fn banner(facts: &Facts<'_>) -> String {
     if facts.has_demo {
         line(&format!("  user         {USER} (client {CLIENT})"));
         line(&format!("  password     {}", facts.password.unwrap_or("not made here")));
-        curl(&mut line, &auth, &movies, facts.password.unwrap_or("PASSWORD"));
+        if let Some(secret) = facts.secret {
+            line(&format!("  service      client {SERVICE}, secret {secret}"));
+        }
+        curl(&mut line, &auth, &movies, facts);
     }
     if let Some(private) = &facts.private {
         let fate = if private.is_kept { "kept; --reset starts over" } else { "removed at the end" };
@@ -58,7 +63,8 @@ pub fn banner(facts: &Facts<'_>) -> String {
 }
 
 /// Lines to paste, one after the other.
-fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, password: &str) {
+fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, facts: &Facts<'_>) {
+    let password = facts.password.unwrap_or("PASSWORD");
     let ask =
         format!("curl -s -d grant_type=password -d username={USER} --data-urlencode password={password} {auth}/token");
     line("");
@@ -68,6 +74,12 @@ fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, password: &str) {
     line(&format!(r#"TOKEN=$({ask} | sed -n 's/.*"access_token" *: *"\([^"]*\)".*/\1/p')"#));
     line(&format!("curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/?movie_id=1'"));
     line(&format!("curl -s -H \"Authorization: Bearer $TOKEN\" '{movies}/movies/new?year=2000&rating=8'"));
+    if let Some(secret) = facts.secret {
+        let client = format!("-u {SERVICE}:{secret}");
+        line(&format!("curl -s {client} -d grant_type=client_credentials {auth}/token"));
+        line(&format!("curl -s {client} -d token=$TOKEN {auth}/introspect"));
+        line(&format!("curl -s -d client_id={CLIENT} -d token=$TOKEN {auth}/revoke"));
+    }
     line("");
 }
 
@@ -80,6 +92,7 @@ mod tests {
         banner(&Facts {
             addresses: Addresses::read(&Environment::of(&[])).unwrap(),
             password: Some("abc-def"),
+            secret: has_demo.then_some("mcs1_abc"),
             has_demo,
             home: "target/xtask/up",
             private: has_demo.then_some(Private {
@@ -97,6 +110,7 @@ mod tests {
             "curl -s -d grant_type=password -d username=demo@example.com --data-urlencode password=abc-def http://127.0.0.1:8001/token\n",
             "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/?movie_id=1'\n",
             "curl -s -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8000/movies/new?year=2000&rating=8'\n",
+            "curl -s -u demo-service:mcs1_abc -d token=$TOKEN http://127.0.0.1:8001/introspect\n",
             "  data         target/xtask/up/postgres/data (kept; --reset starts over)\n",
         ] {
             assert!(text.contains(expected), "{expected}\nis not in\n{text}");

@@ -75,6 +75,7 @@ pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
     print(&banner::banner(&banner::Facts {
         addresses,
         password: made.password.as_deref(),
+        secret: made.secret.as_deref(),
         has_demo: demo,
         home: &checkout.shown(&ground.home),
         private,

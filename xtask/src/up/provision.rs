@@ -19,15 +19,20 @@ pub const USER: &str = "demo@example.com";
 /// The demo client's id.
 pub const CLIENT: &str = "demo";
 
+/// The id of the demo client that asks for itself.
+pub const SERVICE: &str = "demo-service";
+
 /// What came of it.
 pub struct Provisioned {
     /// The services, with the demo client as their default if there is one.
     pub services: Services,
     /// The demo user's password, if this program made it.
     pub password: Option<String>,
+    /// The secret of the confidential demo client.
+    pub secret: Option<String>,
 }
 
-/// Migrates and makes keys; with `demo`, also client, user and movies.
+/// Migrates and makes keys; with `demo`, also clients, user and movies.
 ///
 /// # Errors
 /// When a command fails, with what it said.
@@ -48,10 +53,10 @@ pub fn provision(
     signing_key(&services, interrupt)?;
     step.done("ready");
 
-    let mut password = None;
+    let (mut password, mut secret) = (None, None);
     if demo {
-        let step = Step::start("Demo data", "client");
-        client(&services, interrupt)?;
+        let step = Step::start("Demo data", "clients");
+        secret = Some(clients(&services, interrupt)?);
         services.set_default_client(CLIENT);
         step.now("user");
         password = user(&services, interrupt)?;
@@ -59,7 +64,7 @@ pub fn provision(
         movies(checkout, &services, interrupt)?;
         step.done("ready");
     }
-    Ok(Provisioned { services, password })
+    Ok(Provisioned { services, password, secret })
 }
 
 fn key_encryption_key(services: &Services, interrupt: &Interrupt) -> Result<()> {
@@ -83,15 +88,49 @@ fn signing_key(services: &Services, interrupt: &Interrupt) -> Result<()> {
     Ok(())
 }
 
-fn client(services: &Services, interrupt: &Interrupt) -> Result<()> {
-    if has(&services.auth(&["client", "show", CLIENT, "--output", "json"]), interrupt)? {
-        return Ok(());
-    }
-    let mut create = services.auth(&["client", "create", CLIENT, "--public", "--name", "Demo", "--grant", "password"]);
-    create.args(["--scope", "movies:read", "--scope", "profile", "--scope", "email"]);
-    // Personal data stands in a token only where it is asked for.
-    create.args(["--default-scope", "movies:read"]);
-    must(&create, interrupt).map(drop)
+/// The demo clients, by a file that may be applied again and again: a public one for people, a confidential one for
+/// itself, whose secret is kept in the folder.
+fn clients(services: &Services, interrupt: &Interrupt) -> Result<String> {
+    let made = folder::kept_secret(&services.home.join("demo-service-secret"), || {
+        must(&services.auth(&["client", "new-secret", "--output", "json"]), interrupt)
+    })?;
+    let made: serde_json::Value =
+        serde_json::from_str(&made).context("cannot read what `auth-server client new-secret` says")?;
+    let list = must(&services.auth(&["resource", "list", "--output", "json"]), interrupt)?;
+    let resources: Vec<serde_json::Value> =
+        serde_json::from_str(&list).context("cannot read what `auth-server resource list` says")?;
+    let movies = resources.iter().find(|resource| member(resource, "name").is_ok_and(|name| name == "movies"));
+    let audience = member(movies.context("no resource server is called movies")?, "audience")?;
+    let file = services.home.join("demo-clients.toml");
+    let text = format!(
+        r#"[clients.{CLIENT}]
+name = "Demo"
+kind = "public"
+grants = ["password", "refresh_token"]
+scopes = ["movies:read", "profile", "email"]
+# Personal data stands in a token only where it is asked for.
+default_scopes = ["movies:read"]
+
+[clients.{SERVICE}]
+name = "Demo service"
+kind = "confidential"
+grants = ["client_credentials"]
+scopes = ["movies:read"]
+serves = "{audience}"
+secret_hashes = ["{}"]
+"#,
+        member(&made, "secret_hash")?
+    );
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    let mut apply = services.auth(&["client", "apply"]);
+    apply.arg(&file);
+    must(&apply, interrupt)?;
+    member(&made, "client_secret").map(str::to_owned)
+}
+
+/// A member of what a command says as JSON.
+fn member<'a>(value: &'a serde_json::Value, name: &str) -> Result<&'a str> {
+    value.get(name).and_then(|member| member.as_str()).with_context(|| format!("auth-server says no `{name}`"))
 }
 
 /// The demo user. The password is kept first, so that a run that dies in between can go on with it.

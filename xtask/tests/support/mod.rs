@@ -13,10 +13,15 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use postgres::Ordered;
 pub use run::Run;
 
+pub mod clock;
 pub mod pair;
+pub mod postgres;
 mod run;
+pub mod service;
+pub mod wire;
 
 /// A sanity bound; everything here takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -134,6 +139,12 @@ impl Sandbox {
         let mut command = self.xtask();
         command.env("CARGO", self.folder.path().join("bin/cargo"));
         Run::start(command.arg("test").args(args).envs(settings.iter().copied()))
+    }
+
+    /// Starts a Postgres of its own that obeys.
+    pub fn postgres(&self) -> Ordered {
+        let mut command = self.xtask();
+        Ordered::start(command.arg("__postgres"))
     }
 
     fn xtask(&self) -> Command {

@@ -1,20 +1,21 @@
 //! The two real binaries on a private Postgres.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Run, Sandbox};
+use super::postgres::Ordered;
+use super::service::Service;
+use super::wire::{Answer, ask, post, present};
+use super::{PATIENCE, Run, Sandbox};
 
 const PASSWORD: &str = "four words of one's own";
 const MOVIES: &str = "movie_id,title,released,rating\n1,The Land Girls,1998,6.1\n";
-/// A sanity bound for what takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Comes back when the condition holds.
 #[track_caller]
@@ -34,20 +35,37 @@ pub struct Pair {
     pub movies: SocketAddr,
     settings: Vec<(&'static str, String)>,
     binaries: PathBuf,
-    postgres: Run,
+    postgres: Postgres,
     // Last: everything lives in its folder.
     sandbox: Sandbox,
+}
+
+/// The server of a pair.
+enum Postgres {
+    Kept(Run),
+    Ordered(Ordered),
 }
 
 impl Pair {
     /// A pair of which neither runs yet.
     pub fn new() -> Self {
-        let binaries = binaries();
         let sandbox = Sandbox::new("");
         // `xtask test` keeps a server for as long as its runner runs.
-        sandbox.cargo("echo \"url: $DATABASE_URL\"; sleep 600 & wait");
+        sandbox.cargo("echo \"url: $DATABASE_URL\"; sleep 3600 & wait");
         let mut postgres = sandbox.test(&[], &[]);
         let database = postgres.line("url: ").trim().replacen("url: ", "", 1);
+        Self::on(sandbox, database, Postgres::Kept(postgres))
+    }
+
+    /// The same with a Postgres that can be stopped and started.
+    pub fn with_ordered_postgres() -> Self {
+        let sandbox = Sandbox::new("");
+        let postgres = sandbox.postgres();
+        Self::on(sandbox, postgres.url().to_owned(), Postgres::Ordered(postgres))
+    }
+
+    fn on(sandbox: Sandbox, database: String, postgres: Postgres) -> Self {
+        let binaries = binaries();
         let (auth, movies) = (free_address(), free_address());
         let at = |name: &str| sandbox.folder.path().join(name).display().to_string();
         let settings = vec![
@@ -81,34 +99,87 @@ impl Pair {
         self.sandbox.folder.path().join(name)
     }
 
+    /// Its database's URL.
+    pub fn database(&self) -> &str {
+        &self.settings[0].1
+    }
+
+    /// The server that obeys.
+    pub fn postgres(&self) -> &Ordered {
+        let Postgres::Ordered(postgres) = &self.postgres else { panic!("this pair's server cannot be stopped") };
+        postgres
+    }
+
+    /// A setting for everything that is started from now on.
+    pub fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_owned()));
+    }
+
     /// Runs one command of a binary to its end and gives what it printed.
     pub fn run(&self, binary: &str, args: &[&str], input: &str) -> String {
-        let mut command = self.command(&self.binaries.join(binary));
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A command that asks for nothing may have ended.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
+        let output = self.output(binary, args, input);
         assert!(output.status.success(), "{args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// The same of one that may fail.
+    pub fn output(&self, binary: &str, args: &[&str], input: &str) -> Output {
+        let mut child = self.spawn(binary, args);
+        // A command that asks for nothing may have ended.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Starts one.
+    pub fn spawn(&self, binary: &str, args: &[&str]) -> Child {
+        let mut command = self.command(&self.binaries.join(binary));
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// What an auth-server's command prints as JSON.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.run("auth-server", &[args, &["--output", "json"]].concat(), "")).unwrap()
+    }
+
+    /// A confidential client of the client credentials grant: its form for `/token`, which has its secret.
+    pub fn service_client(&self, id: &str) -> String {
+        let made = self.json(&["client", "create", id, "--grant", "client_credentials", "--scope", "movies:read"]);
+        let secret = made["client_secret"].as_str().unwrap_or_else(|| panic!("{made}"));
+        format!("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    }
+
     /// Starts auth-server and waits until it is ready.
     pub fn start_auth(&self, settings: &[(&str, &str)]) -> Service {
-        let mut service = self.serve("auth-server", settings);
-        service.until("auth-server is ready", || ask(self.auth, "GET", "/readyz", "", "").status == 200);
+        self.start_auth_at("auth-server", self.auth, settings)
+    }
+
+    /// Starts a replica with a log of this name.
+    pub fn start_auth_at(&self, name: &str, address: SocketAddr, settings: &[(&str, &str)]) -> Service {
+        let bind = address.to_string();
+        let mut service = self.serve("auth-server", name, &[settings, &[("MYAPI_AUTH__BIND", &bind)]].concat());
+        service.until("auth-server is ready", || ask(address, "GET", "/readyz", "", "").status == 200);
         service
     }
 
     /// Starts movies-api and waits until it answers, ready or not.
     pub fn start_movies(&self) -> Service {
-        let mut service = self.serve("movies-api", &[]);
-        service.until("movies-api answers", || ask(self.movies, "GET", "/healthz", "", "").status == 200);
+        self.start_movies_at("movies-api", self.movies, &[])
+    }
+
+    /// Starts a replica with a log and a copy of the keys of this name.
+    pub fn start_movies_at(&self, name: &str, address: SocketAddr, settings: &[(&str, &str)]) -> Service {
+        let (bind, cache) = (address.to_string(), format!("{name}-keys.json"));
+        let mut own = vec![("MYAPI_MOVIES__BIND", bind.as_str())];
+        if name != "movies-api" {
+            own.push(("MYAPI_MOVIES__KEY_CACHE", &cache));
+        }
+        let mut service = self.serve("movies-api", name, &[settings, &own].concat());
+        service.until("movies-api answers", || ask(address, "GET", "/healthz", "", "").status == 200);
         service
     }
 
-    fn serve(&self, binary: &str, settings: &[(&str, &str)]) -> Service {
-        let log = self.path(&format!("{binary}.log"));
+    fn serve(&self, binary: &str, name: &str, settings: &[(&str, &str)]) -> Service {
+        let log = self.path(&format!("{name}.log"));
         // Becomes the binary, and ends with this thread whatever ends that.
         let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_xtask")));
         command.args(["__exec", "--signal", "term", "--parent", &std::process::id().to_string(), "--"]);
@@ -128,15 +199,19 @@ impl Pair {
 
     /// A token by the password grant.
     pub fn log_in(&self) -> String {
-        let form = format!("username=ann@example.com&password={}", PASSWORD.replace(' ', "+"));
-        let answer = ask(self.auth, "POST", "/token", "Content-Type: application/x-www-form-urlencoded\r\n", &form);
+        let answer = post(self.auth, "/token", &login("ann@example.com"));
         assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["access_token"].as_str().unwrap().to_owned()
+        answer.text("access_token")
     }
 
     /// What movies-api answers to that token.
     pub fn present(&self, token: &str) -> Answer {
-        ask(self.movies, "GET", "/movies/?movie_id=1", &format!("Authorization: Bearer {token}\r\n"), "")
+        present(self.movies, token)
+    }
+
+    /// Another user with the same password.
+    pub fn create_user(&self, email: &str) {
+        self.run("auth-server", &["create-user", "--name", "Ben", "--email", email, "--password-stdin"], PASSWORD);
     }
 
     /// What movies-api says of its readiness.
@@ -148,91 +223,21 @@ impl Pair {
 impl Drop for Pair {
     fn drop(&mut self) {
         // In good order, so that the server is gone before its folder.
-        let _ = self.postgres.signal("INT");
+        match &mut self.postgres {
+            Postgres::Kept(run) => drop(run.signal("INT")),
+            Postgres::Ordered(postgres) => postgres.end(),
+        }
     }
 }
 
-/// A running binary. Dropping it kills it.
-pub struct Service {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Service {
-    /// What it has logged since it was started.
-    pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// How many lines of the log hold all of these.
-    pub fn count(&self, words: &[&str]) -> usize {
-        self.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
-    }
-
-    /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// Sends a signal and waits for the end.
-    pub fn end(mut self, name: &str) -> ExitStatus {
-        self.signal(name);
-        self.child.wait().unwrap()
-    }
-
-    #[track_caller]
-    fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
-        until(what, || {
-            assert!(self.child.try_wait().unwrap().is_none(), "{what}: it ended: {}", self.log());
-            condition()
-        });
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// An answer over HTTP; status 0 where there was none.
-#[derive(Debug, Default)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    /// The body as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// One request on a connection of its own; `headers` end with a line break each.
-pub fn ask(to: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
-    let Ok(mut stream) = TcpStream::connect(to) else { return Answer::default() };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-    );
-    let mut answer = String::new();
-    if stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer)).is_err() {
-        return Answer::default();
-    }
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+/// The form of a user's login through the default client.
+pub fn login(email: &str) -> String {
+    format!("username={email}&password={}", PASSWORD.replace(' ', "+"))
 }
 
 /// An address that stays free while its service is down: below the ports that systems give out by themselves, and of
 /// each process and test its own.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let own = u16::try_from(std::process::id() % 1000).unwrap() * 16;
     loop {
@@ -244,8 +249,11 @@ fn free_address() -> SocketAddr {
 }
 
 /// The folder of the two binaries: this test's own target folder, where the workspace's other tests had them built. A
-/// run of this package alone takes what is there; it builds only what is missing.
+/// run of this package alone takes what is there; it builds only what is missing. A soak says which to try.
 fn binaries() -> PathBuf {
+    if let Some(folder) = std::env::var_os("MYAPI_TEST_BIN_DIR") {
+        return folder.into();
+    }
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().unwrap().parent().unwrap();
     if !["auth-server", "movies-api"].iter().all(|binary| folder.join(binary).is_file()) {

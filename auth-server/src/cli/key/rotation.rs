@@ -102,7 +102,7 @@ fn print_status(status: &Status) -> anyhow::Result<()> {
     if status.resource_servers.is_empty() {
         return Ok(print_line("\nNo resource server has reported: nobody is waited for.")?);
     }
-    let mut servers = table(["instance", "user", "keys from", "last seen", "state", "lacks", "feed"]);
+    let mut servers = table(["instance", "user", "keys from", "last seen", "state", "lacks", "feed read"]);
     for server in &status.resource_servers {
         let report = &server.report;
         servers.add_row([
@@ -112,7 +112,7 @@ fn print_status(status: &Status) -> anyhow::Result<()> {
             format!("{} s ago", report.silent_for),
             (if server.is_live { "live" } else { "silent" }).to_owned(),
             if server.lacks.is_empty() { "-".to_owned() } else { server.lacks.join(" ") },
-            report.feed_seq.to_string(),
+            format!("{} of {}", report.feed_seq, status.feed_seq),
         ]);
     }
     Ok(print_line(format_args!("\n{servers}"))?)

@@ -47,7 +47,7 @@ pub(super) fn check(token: &str, rules: &Rules, findings: &mut Findings) -> Opti
     let count = segments.len();
     let shape = match count {
         5 => "five segments: an encrypted token, which is none of ours".to_owned(),
-        _ => format!("{count} segments, three non-empty ones are a signed token (RFC 7515 section 7.1)"),
+        _ => format!("{count} found, three non-empty ones are a signed token (RFC 7515 section 7.1)"),
     };
     findings.judge("segments", are_three, shape);
     let [header, payload, signature] = segments.as_slice() else { return None };

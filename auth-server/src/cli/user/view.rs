@@ -82,6 +82,6 @@ pub(super) fn table(views: &[View<'_>]) -> Table {
 }
 
 /// The old application stored any text; none of it may steer the terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }

@@ -119,7 +119,7 @@ fn fields(
 
 /// A field that is empty on both sides is none.
 fn differences(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<FieldChange> {
-    let is_empty = |value: &Value| *value == Value::Null || *value == json!([]) || *value == json!(false);
+    let is_empty = |value: &Value| [Value::Null, json!([]), json!(""), json!(false)].contains(value);
     let changed = after.iter().filter_map(|(field, to)| {
         let from = before.get(field).unwrap_or(&Value::Null);
         let is_same = from == to || (is_empty(from) && is_empty(to));

@@ -28,7 +28,7 @@ pub(super) async fn find(conn: &mut Conn, client_id: &ClientId) -> Result<Option
     row.map(Client::try_from).transpose()
 }
 
-/// The client, which nobody else changes until the transaction ends.
+/// The client, which nobody else changes until the transaction ends; logins, which refer to it, go on meanwhile.
 pub(super) async fn find_locked(conn: &mut Conn, client_id: &ClientId) -> Result<Option<Client>, DbError> {
     let row = sqlx::query_as!(
         Row,
@@ -37,7 +37,7 @@ pub(super) async fn find_locked(conn: &mut Conn, client_id: &ClientId) -> Result
                 refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
          from myapi.clients
          where client_id = $1 and deleted_at is null
-         for update",
+         for no key update",
         client_id.as_str(),
     )
     .fetch_optional(conn)
@@ -119,7 +119,7 @@ pub(super) async fn list_locked(conn: &mut Conn) -> Result<Vec<Client>, DbError>
          from myapi.clients
          where deleted_at is null
          order by client_id
-         for update",
+         for no key update",
     )
     .fetch_all(conn)
     .await?;

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256, Sha512};
 use shared::token::claims::AccessClaims;
+use shared::token::keys::Algorithm;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
@@ -88,4 +93,59 @@ pub(super) fn access_ttl(state: &AppState, client: &Client) -> Duration {
 
 fn end(state: &AppState, client: &Client, now: DateTime<Utc>) -> DateTime<Utc> {
     now + TimeDelta::from_std(access_ttl(state, client)).unwrap_or(TimeDelta::minutes(10))
+}
+
+/// What an `id_token` says (OpenID Connect core section 2).
+pub(super) struct IdToken<'a> {
+    pub user: &'a User,
+    pub client: &'a Client,
+    /// The login's id, as in the access token.
+    pub sid: Uuid,
+    pub auth_time: DateTime<Utc>,
+    /// As the client sent it.
+    pub nonce: Option<&'a str>,
+    /// The access token that comes with it.
+    pub access_token: &'a str,
+    /// It ends with the access token.
+    pub expires_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct IdClaims<'a> {
+    iss: &'a str,
+    sub: String,
+    aud: &'a str,
+    iat: i64,
+    exp: i64,
+    auth_time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    at_hash: String,
+    sid: String,
+}
+
+/// Signs an `id_token`. Its audience is the client; name and address are at `/userinfo`, where they are current.
+pub(super) fn id_token(state: &AppState, grant: &IdToken<'_>, now: DateTime<Utc>) -> Result<String, TokenError> {
+    let token = state.keys.sign_id_token(|algorithm| IdClaims {
+        iss: state.config.issuer.as_str(),
+        sub: grant.user.sub.to_string(),
+        aud: grant.client.client_id.as_str(),
+        iat: now.timestamp(),
+        exp: grant.expires_at.timestamp(),
+        auth_time: grant.auth_time.timestamp(),
+        nonce: grant.nonce,
+        at_hash: at_hash(algorithm, grant.access_token),
+        sid: grant.sid.to_string(),
+    })?;
+    Ok(token)
+}
+
+/// The left half of the hash of the access token, by the hash of the signature's algorithm (OpenID Connect core section
+/// 3.1.3.6); Ed25519 hashes with SHA-512.
+fn at_hash(algorithm: Algorithm, access_token: &str) -> String {
+    let half = |hash: &[u8]| URL_SAFE_NO_PAD.encode(hash.split_at(hash.len() / 2).0);
+    match algorithm {
+        Algorithm::Es256 | Algorithm::Rs256 => half(&Sha256::digest(access_token)),
+        Algorithm::EdDsa => half(&Sha512::digest(access_token)),
+    }
 }

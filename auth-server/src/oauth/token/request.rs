@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use oxide_auth::code_grant::accesstoken::{self, Authorization};
 use oxide_auth::code_grant::{client_credentials, refresh};
 
 use super::machine::password;
@@ -58,6 +59,11 @@ pub(super) struct ClientRequest<'a> {
 }
 
 impl ClientRequest<'_> {
+    /// A parameter that the grant needs.
+    pub(super) fn required(&self, name: &'static str) -> Result<Cow<'_, str>, TokenError> {
+        self.request.parameter(name).ok_or(TokenError::Missing(name))
+    }
+
     /// What was asked for; runs of spaces mean nothing.
     pub(super) fn scope(&self) -> Option<Cow<'_, str>> {
         let scope = self.request.parameter("scope")?;
@@ -136,6 +142,37 @@ impl client_credentials::Request for ClientRequest<'_> {
 
     fn scope(&self) -> Option<Cow<'_, str>> {
         ClientRequest::scope(self)
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn extension(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Likewise.
+impl accesstoken::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("code")
+    }
+
+    fn authorization(&self) -> Authorization<'_> {
+        Authorization::Username(Cow::Borrowed(self.client_id.as_str()))
+    }
+
+    fn client_id(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn redirect_uri(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("redirect_uri")
     }
 
     fn grant_type(&self) -> Option<Cow<'_, str>> {

@@ -31,12 +31,16 @@ pub(super) struct TokenResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "mrt1_…")]
     pub refresh_token: Option<String>,
+    /// Who signed in (OpenID Connect core section 2), for the client itself; of a code with scope `openid` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJ….c2ln…")]
+    pub id_token: Option<String>,
 }
 
 impl TokenResponse {
     pub(super) fn new(minted: Minted, scope: ScopeSet, refresh_token: Option<String>, now: DateTime<Utc>) -> Self {
         let expires_in = minted.expires_at.timestamp() - now.timestamp();
-        Self { access_token: minted.token, token_type: "Bearer", expires_in, scope, refresh_token }
+        Self { access_token: minted.token, token_type: "Bearer", expires_in, scope, refresh_token, id_token: None }
     }
 }
 
@@ -53,6 +57,12 @@ impl PartialSchema for TokenRequest<'_> {
             .property("username", text("The user's e-mail address.", "demo@example.com"))
             .property("password", secret("The user's password."))
             .property("refresh_token", secret("The refresh token of an earlier answer."))
+            .property("code", secret("The authorization code."))
+            .property("redirect_uri", text("The `redirect_uri` of the authorization request.", ""))
+            .property(
+                "code_verifier",
+                secret("What the challenge of the authorization request was made of (RFC 7636)."),
+            )
             .property(
                 "scope",
                 text("What is asked for, separated by spaces; absent: the client's default.", "movies:read"),

@@ -19,6 +19,9 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     let issued = match grant {
         GrantType::Password => grants::password::exchange(state, &client, request.of(&client, grant)).await?,
         GrantType::RefreshToken => grants::refresh_token::exchange(state, &client, request.of(&client, grant)).await?,
+        GrantType::AuthorizationCode => {
+            grants::authorization_code::exchange(state, &client, request.of(&client, grant)).await?
+        }
         GrantType::ClientCredentials => {
             grants::client_credentials::exchange(state, &client, request.of(&client, grant)).await?
         }
@@ -50,7 +53,7 @@ async fn authenticate(state: &AppState, asked: TokenRequest<'_>, grant: GrantTyp
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {
     match grant {
         GrantType::Password | GrantType::RefreshToken => {}
-        GrantType::ClientCredentials => return None,
+        GrantType::ClientCredentials | GrantType::AuthorizationCode => return None,
     }
     let client_id = state.config.default_client.clone()?;
     Some(crate::clients::Presented { client_id, secret: None })

@@ -84,7 +84,9 @@ impl Binary {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_auth-server"));
+        // A soak tries another build than the tests' own.
+        let named = std::env::var_os("MYAPI_TEST_BIN_DIR").map(|folder| Path::new(&folder).join("auth-server"));
+        let mut command = Command::new(named.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_auth-server"))));
         command.args(arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
         command
     }

@@ -41,7 +41,9 @@ async fn every_command_that_lists_or_makes_prints_json(pool: Pool) {
     let binary = Binary::on(&pool);
     let reviews = "https://reviews.example.com";
     let create = ["client", "create", "shop", "--grant", "password", "--scope", "movies:read"];
-    let commands: [&[&str]; 24] = [
+    let file =
+        binary.write("clients.toml", "[clients.web]\nkind = 'public'\ngrants = ['password']\nscopes = ['email']\n");
+    let commands: [&[&str]; 30] = [
         &["migrate"],
         &["migrate", "status"],
         &["config", "check"],
@@ -57,6 +59,12 @@ async fn every_command_that_lists_or_makes_prints_json(pool: Pool) {
         &["client", "list"],
         &["client", "show", "shop"],
         &["client", "rotate-secret", "shop"],
+        &["client", "update", "shop", "--name", "Shop"],
+        &["client", "disable", "shop"],
+        &["client", "enable", "shop"],
+        &["client", "apply", &file, "--dry-run"],
+        &["client", "apply", &file],
+        &["client", "new-secret"],
         &["client", "delete", "shop"],
         &["resource", "create", reviews, "--name", "reviews", "--scope", "reviews:read=Read reviews"],
         &["resource", "set-audience", "reviews", "https://reviews.example.org"],

@@ -2,28 +2,25 @@
 //! loses its login by it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use shared::db::Pool;
+use shared::testing::figures::{rounds, tell, tell_at_most};
 
 use super::binary::{Binary, Server, until};
 use super::wire::{Reply, get, token, try_token};
 use crate::app::{EMAIL, PASSWORD, PUBLIC, TestApp, login};
 
-/// Kills of one run in CI; `MYAPI_TEST_ROUNDS` asks for more.
-const ROUNDS: u32 = 20;
+/// Kills of one run in CI.
+const KILLS: u32 = 20;
 
-fn rounds() -> u32 {
-    std::env::var("MYAPI_TEST_ROUNDS").ok().map_or(ROUNDS, |rounds| rounds.parse().unwrap())
-}
-
-fn logged_in(address: SocketAddr) -> String {
+pub fn logged_in(address: SocketAddr) -> String {
     refresh_token(&token(address, &login(EMAIL, PASSWORD), &[]))
 }
 
 #[track_caller]
-fn refresh_token(answer: &Reply) -> String {
+pub fn refresh_token(answer: &Reply) -> String {
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.json()["refresh_token"].as_str().unwrap().to_owned()
 }
@@ -32,7 +29,7 @@ fn parameters(refresh_token: &str) -> [(&str, &str); 3] {
     [("grant_type", "refresh_token"), ("client_id", PUBLIC), ("refresh_token", refresh_token)]
 }
 
-fn refresh(address: SocketAddr, refresh_token: &str) -> Reply {
+pub fn refresh(address: SocketAddr, refresh_token: &str) -> Reply {
     token(address, &parameters(refresh_token), &[])
 }
 
@@ -46,7 +43,7 @@ fn pause(round: u32) -> Duration {
     Duration::from_micros(u64::from(round.wrapping_mul(2_654_435_761) % 40_000))
 }
 
-async fn spent(pool: &Pool) -> i64 {
+pub async fn spent(pool: &Pool) -> i64 {
     let sql = "select count(*) from myapi.refresh_tokens where rotated_at is not null";
     sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
 }
@@ -59,14 +56,18 @@ async fn f05_r13_a_kill_leaves_a_family_before_or_after_its_rotation(pool: Pool)
     let mut server = binary.serve();
     let mut newest = logged_in(server.address);
     let (mut lost, mut committed) = (0, 0);
-    for round in 0..rounds() {
+    let rounds = rounds(KILLS);
+    let mut slowest = Duration::ZERO;
+    for round in 0..rounds {
         let before = spent(&pool).await;
         let (address, presented) = (server.address, newest.clone());
         let asked = std::thread::spawn(move || try_token(address, &parameters(&presented)));
         std::thread::sleep(pause(round));
         kill(server);
         committed += u32::from(spent(&pool).await > before);
+        let killed = Instant::now();
         server = binary.serve();
+        slowest = slowest.max(killed.elapsed());
         let answered = asked.join().unwrap();
         lost += u32::from(answered.is_none());
         // Whether the commit was before the kill or not, the client's retry gives the one successor.
@@ -77,7 +78,10 @@ async fn f05_r13_a_kill_leaves_a_family_before_or_after_its_rotation(pool: Pool)
         assert_eq!(app.live_leaves().await, 1, "round {round}");
         newest = again;
     }
-    println!("{} kills: {committed} after the commit, {lost} answers lost", rounds());
+    tell("kills", "kills", f64::from(rounds));
+    tell("kills", "of them after the commit", f64::from(committed));
+    tell("kills", "answers lost", f64::from(lost));
+    tell_at_most("kills", "slowest start after a kill, s", slowest.as_secs_f64(), 2.0);
     server.stop();
 }
 

@@ -1,7 +1,9 @@
 //! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
 
 pub mod binary;
+mod browser;
 mod commands;
+mod commit_reset;
 mod crash;
 mod drain;
 mod flood;
@@ -9,6 +11,9 @@ mod limits;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;
+mod packages;
+mod partition_drop;
+mod peers;
 mod replicas;
 mod settings;
 mod start;

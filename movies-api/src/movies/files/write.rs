@@ -32,6 +32,17 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Goes on with a file that was begun elsewhere: without a header.
+    ///
+    /// # Errors
+    /// None; as [`Writer::open`].
+    pub fn resume(to: W, format: Format) -> std::io::Result<Self> {
+        Ok(match format {
+            Format::Csv => Self::Csv(Box::new(::csv::Writer::from_writer(to))),
+            Format::Jsonl => Self::Jsonl(to),
+        })
+    }
+
     /// Writes one film. An unknown value is an empty field in CSV and `null` in JSON.
     ///
     /// # Errors

@@ -1,15 +1,17 @@
-//! SQL over `myapi.movies`. Bulk loading is in [`staging`].
+//! SQL over `myapi.movies`. Bulk loading is in [`staging`], the list in [`list`], changes of single films in [`write`].
 //!
 //! A table adopted from the old application may have another integer type as its key: it is cast where it is read.
 
+pub(super) mod list;
 pub(super) mod staging;
+pub(super) mod write;
 
 use rust_decimal::Decimal;
 use shared::db::{Conn, DbError};
 use sqlx::{Connection as _, Postgres, Transaction};
 
 use super::cursor::Cursor;
-use super::model::Movie;
+use super::model::{Movie, YearStats};
 
 /// The film with this key.
 pub(super) async fn find(conn: &mut Conn, movie_id: i64) -> Result<Option<Movie>, DbError> {
@@ -79,4 +81,25 @@ pub(super) async fn list_all(conn: &mut Conn, after: Option<i64>, limit: i64) ->
     .fetch_all(conn)
     .await?;
     Ok(movies)
+}
+
+/// Films by year of release within these bounds, from a function of the database: as a table that is asked.
+pub(super) async fn stats(
+    conn: &mut Conn,
+    year_min: Option<i32>,
+    year_max: Option<i32>,
+) -> Result<Vec<YearStats>, DbError> {
+    let stats = sqlx::query_as!(
+        YearStats,
+        r#"
+        select released as "released!", movies as "movies!", rated as "rated!",
+               lowest_rating, mean_rating, highest_rating
+        from myapi.movie_stats($1, $2)
+        "#,
+        year_min,
+        year_max
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(stats)
 }

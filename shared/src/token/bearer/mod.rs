@@ -173,6 +173,13 @@ impl Gate {
         Err(self.deny(Reason::Scope(scope)))
     }
 
+    /// The answer to a token that verifies but is dead for a reason that only the caller can know: revoked, or its user
+    /// gone. It does not tell from one that does not verify.
+    pub fn refuse(&self, claims: &AccessClaims, reason: &'static str) -> Denied {
+        tracing::info!(token.refusal = reason, client.id = claims.client_id, "token refused");
+        self.deny(Reason::Invalid)
+    }
+
     /// Whether the request may go on with what is known of revocations now.
     ///
     /// # Errors

@@ -42,7 +42,8 @@ pub const DEFAULT_CACHE_CAPACITY: u64 = 10_000;
 /// Checks access tokens of one issuer for one audience. Never does I/O.
 pub struct Verifier {
     issuer: String,
-    audience: String,
+    /// `None`: whatever resource server a token is for.
+    audience: Option<String>,
     leeway: i64,
     keys: Arc<ArcSwap<KeySet>>,
     revocations: Revocations,
@@ -52,9 +53,15 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier with the default leeway and cache. The keys may be replaced under it at any time.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>, keys: Arc<ArcSwap<KeySet>>) -> Self {
+        Self { audience: Some(audience.into()), ..Self::of_issuer(issuer, keys) }
+    }
+
+    /// A verifier for the issuer itself, which takes its own tokens for any resource server (`/userinfo`, for example).
+    /// No resource server may use it: a token for another one would be taken.
+    pub fn of_issuer(issuer: impl Into<String>, keys: Arc<ArcSwap<KeySet>>) -> Self {
         Self {
             issuer: issuer.into(),
-            audience: audience.into(),
+            audience: None,
             leeway: 0,
             keys,
             revocations: Revocations::off(),
@@ -133,7 +140,7 @@ impl Verifier {
         if claims.iss != self.issuer {
             return Err(Refusal::Issuer);
         }
-        if !claims.aud.contains(&self.audience) {
+        if self.audience.as_ref().is_some_and(|audience| !claims.aud.contains(audience)) {
             return Err(Refusal::Audience);
         }
         Ok(())

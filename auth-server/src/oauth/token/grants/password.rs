@@ -20,6 +20,7 @@ use super::super::schemas::TokenResponse;
 use crate::clients::{Client, GrantType};
 use crate::logins::Attempt;
 use crate::oauth::error::TokenError;
+use crate::oauth::scope;
 use crate::passwords::Plain;
 use crate::state::AppState;
 use crate::tokens::NewFamily;
@@ -85,7 +86,7 @@ fn negotiate(
     if !asked.is_subset(&client.scopes) {
         return Err(TokenError::WiderScope("what the client may have"));
     }
-    let granted = asked.intersection(state.users.scopes_of(owner));
+    let granted = scope::of_user(state, owner, &asked);
     if granted.is_empty() && !asked.is_empty() {
         return Err(TokenError::NothingGranted);
     }

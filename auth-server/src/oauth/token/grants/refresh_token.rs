@@ -17,6 +17,7 @@ use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
 use crate::clients::Client;
 use crate::oauth::error::TokenError;
+use crate::oauth::scope;
 use crate::state::AppState;
 use crate::tokens::Opened;
 
@@ -79,7 +80,7 @@ async fn rotate(
     now: DateTime<Utc>,
 ) -> Result<(TokenResponse, RefreshedToken), TokenError> {
     let asked = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-    let scope = asked.intersection(&client.scopes).intersection(state.users.scopes_of(opened.user()));
+    let scope = scope::of_user(state, opened.user(), &asked.intersection(&client.scopes));
     if scope.is_empty() && !asked.is_empty() {
         return Err(TokenError::NothingGranted);
     }

@@ -1,0 +1,157 @@
+//! Why an authorization request is refused, and whether a page or the client hears of it (RFC 6749 section 4.1.2.1).
+
+use shared::db::DbError;
+
+use crate::clients::ClientError;
+use crate::codes::RedeemError;
+use crate::web::form::FormError;
+
+/// A refusal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// Client or `redirect_uri` are not proven: a page, never a redirect.
+    #[error("{0}")]
+    Page(#[from] PageReason),
+    /// The client hears of it.
+    #[error("{1}")]
+    Back(Box<Back>, Reason),
+}
+
+/// Where a proven client is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    /// Proven.
+    pub redirect_uri: String,
+    /// As it came.
+    pub state: Option<String>,
+    /// What people call the client.
+    pub client_name: String,
+    /// The client asked for no page, whatever happens (`prompt=none`).
+    pub is_silent: bool,
+}
+
+/// Why no client can be answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PageReason {
+    /// The query or the form cannot be read.
+    #[error("query: {0}")]
+    Form(#[from] FormError),
+    /// Client or redirect URI missing, unknown or not registered.
+    #[error("{0}")]
+    Request(&'static str),
+    /// A sealed value of ours that was changed or is too old.
+    #[error("the sealed request was changed or is too old")]
+    Sealed,
+    /// The state machine stopped: a step was left out.
+    #[error("the state machine stopped: {0}")]
+    Machine(&'static str),
+    /// No code was made.
+    #[error("code: {0}")]
+    Code(RedeemError),
+    /// The database gave no answer.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// Why a proven client's request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Reason {
+    /// The client is not registered for this grant.
+    #[error("the client may not use the authorization code grant")]
+    GrantNotAllowed,
+    /// `response_type` is not there.
+    #[error("response_type is missing")]
+    ResponseTypeMissing,
+    /// It is not `code`.
+    #[error("the only response_type is code")]
+    ResponseType,
+    /// It is not `query`.
+    #[error("the only response_mode is query")]
+    ResponseMode,
+    /// Outside the grammar, unknown, or more than the client may have.
+    #[error("the scope is malformed, unknown, or more than the client may have")]
+    Scope,
+    /// The user has none of it.
+    #[error("nothing of the scope can be granted")]
+    NothingGranted,
+    /// "Clients MUST use code_challenge and code_verifier" (OAuth 2.1 section 4.1.1).
+    #[error("code_challenge is missing (PKCE, RFC 7636)")]
+    ChallengeMissing,
+    /// Anything but `S256`, and its absence, which would mean `plain`.
+    #[error("code_challenge_method has to be S256")]
+    ChallengeMethod,
+    /// Not base64url of 32 bytes.
+    #[error("code_challenge is not an S256 challenge")]
+    Challenge,
+    /// An unknown value, or `none` beside others.
+    #[error("prompt is none alone, or login and consent")]
+    Prompt,
+    /// No whole number of seconds.
+    #[error("max_age is a number of seconds")]
+    MaxAge,
+    /// Not an id_token of this server for this client.
+    #[error("id_token_hint is not an id_token of this server for this client")]
+    Hint,
+    /// OpenID Connect core section 6.
+    #[error("request objects are not supported")]
+    RequestObject,
+    /// Likewise, by reference.
+    #[error("request objects by reference are not supported")]
+    RequestUri,
+    /// OpenID Connect core section 7.2.1.
+    #[error("registration by the request is not supported")]
+    Registration,
+    /// Another audience than the client's (RFC 8707).
+    #[error("the resource is not the one of this client")]
+    Target,
+    /// `prompt=none` without a session that would do.
+    #[error("the user has to sign in")]
+    LoginRequired,
+    /// `prompt=none` without a consent.
+    #[error("the user has to consent")]
+    ConsentRequired,
+    /// The person said no.
+    #[error("the user denied the request")]
+    Denied,
+}
+
+impl Reason {
+    /// The code on the wire.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::GrantNotAllowed => "unauthorized_client",
+            Self::ResponseType => "unsupported_response_type",
+            Self::Scope | Self::NothingGranted => "invalid_scope",
+            Self::ResponseTypeMissing
+            | Self::ResponseMode
+            | Self::ChallengeMissing
+            | Self::ChallengeMethod
+            | Self::Challenge
+            | Self::Prompt
+            | Self::MaxAge
+            | Self::Hint => "invalid_request",
+            Self::RequestObject => "request_not_supported",
+            Self::RequestUri => "request_uri_not_supported",
+            Self::Registration => "registration_not_supported",
+            Self::Target => "invalid_target",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::Denied => "access_denied",
+        }
+    }
+}
+
+impl From<ClientError> for PageReason {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Internal(error) => Self::Database(error),
+            _ => Self::Request("the client is unknown"),
+        }
+    }
+}
+
+impl From<DbError> for Refused {
+    fn from(error: DbError) -> Self {
+        Self::Page(error.into())
+    }
+}

@@ -1,0 +1,242 @@
+//! The least that the token endpoints could do: their statements, in their order, with as many round trips, and their
+//! signature, over the same bytes. No form, no scopes, no state machine, no log. Rows are not even looked at, unless the
+//! next statement needs what they hold.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use shared::clock::Clock;
+use shared::db::{Conn, Pool};
+use shared::token::keys::{KeySet, VerifyingKey};
+use sqlx::Row as _;
+use sqlx::types::Uuid;
+
+use super::samples::{Issued, Samples};
+use super::statements;
+
+/// Does what client credentials need.
+pub const CLIENT: &str = "/floor/client";
+/// Does what a refresh needs.
+pub const REFRESH: &str = "/floor/refresh";
+/// Does what an introspection needs.
+pub const INTROSPECT: &str = "/floor/introspect";
+/// Does what a revocation needs.
+pub const REVOKE: &str = "/floor/revoke";
+
+/// What a refresh token begins with.
+const PREFIX: &str = "mrt1_";
+/// Kinds of counters of a client's secret: at one address, everywhere, and when it was last right.
+const COUNTERS: [i16; 3] = [6, 7, 8];
+
+/// What the floors hold in memory, as auth-server does.
+struct Floor {
+    pool: Pool,
+    clock: Clock,
+    key: EcdsaKeyPair,
+    published: Arc<VerifyingKey>,
+    samples: Samples,
+    client: Issued,
+    refresh: Issued,
+}
+
+type Shared = State<Arc<Floor>>;
+
+/// Whatever goes wrong ends the run.
+struct Failure(anyhow::Error);
+
+/// The routes.
+///
+/// # Errors
+/// When a sample is not what it should be.
+pub fn router(pool: Pool, samples: Samples) -> Result<Router> {
+    let floor = Floor {
+        pool,
+        clock: Clock::system(),
+        key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("no key")?,
+        published: first_key(&samples.keys()?).context("auth-server publishes no key")?,
+        client: Issued::read(samples.client.as_bytes())?,
+        refresh: Issued::read(samples.refresh.as_bytes())?,
+        samples,
+    };
+    let router = Router::new()
+        .route(CLIENT, post(client))
+        .route(REFRESH, post(refresh))
+        .route(INTROSPECT, post(introspect))
+        .route(REVOKE, post(revoke));
+    Ok(router.with_state(Arc::new(floor)))
+}
+
+fn first_key(keys: &KeySet) -> Option<Arc<VerifyingKey>> {
+    keys.find(keys.kids().first()?).cloned()
+}
+
+async fn client(State(floor): Shared, _: Bytes) -> Result<Response, Failure> {
+    authenticate(&floor, &mut *floor.pool.acquire().await?, floor.clock.now()).await?;
+    Ok(Json(floor.issue(&floor.client)?).into_response())
+}
+
+async fn refresh(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
+    let now = floor.clock.now();
+    let (hash, expires_at) = read(last_value(&body))?;
+    authenticate(&floor, &mut *floor.pool.acquire().await?, now).await?;
+
+    let mut transaction = floor.pool.begin().await?;
+    let by_token = |statement| sqlx::query(statement).bind(hash.clone()).bind(expires_at);
+    let family: Uuid = by_token(statements::FAMILY_ID).fetch_one(&mut *transaction).await?.try_get_unchecked(0)?;
+    let locked = sqlx::query(statements::LOCKED_FAMILY).bind(family).fetch_one(&mut *transaction).await?;
+    let token = by_token(statements::REFRESH_TOKEN).fetch_one(&mut *transaction).await?;
+    let sub: Uuid = locked.try_get_unchecked(1)?;
+    sqlx::query(statements::USER).bind(sub).fetch_one(&mut *transaction).await?;
+    let successor = successor(expires_at)?;
+    let (successor_hash, _) = read(&successor)?;
+    let spent: i64 = sqlx::query_scalar(statements::ROTATE)
+        .bind(successor_hash)
+        .bind(expires_at)
+        .bind(family)
+        .bind(now)
+        .bind(hash)
+        .bind(expires_at)
+        .bind([7_u8; 32].to_vec())
+        .bind("floor")
+        .bind(token.try_get_unchecked::<Option<Vec<u8>>, _>(8)?)
+        .bind(token.try_get_unchecked::<Option<DateTime<Utc>>, _>(9)?)
+        .fetch_one(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    if spent != 1 {
+        return Err(anyhow::anyhow!("{spent} refresh tokens became spent").into());
+    }
+    let mut issued = floor.issue(&floor.refresh)?;
+    issued.refresh_token = Some(successor);
+    Ok(Json(issued).into_response())
+}
+
+async fn introspect(State(floor): Shared, _: Bytes) -> Result<Response, Failure> {
+    let now = floor.clock.now();
+    let mut conn = floor.pool.acquire().await?;
+    authenticate(&floor, &mut conn, now).await?;
+    let id = Uuid::nil().to_string();
+    let client_id = &floor.samples.client_id;
+    sqlx::query(statements::IS_REVOKED)
+        .bind(now)
+        .bind(&id)
+        .bind(Some(&id))
+        .bind(&id)
+        .bind(1_i64)
+        .bind(client_id)
+        .bind(1_i64)
+        .bind(floor.published.kid())
+        .fetch_one(&mut *conn)
+        .await?;
+    sqlx::query(statements::CLIENT).bind(client_id).fetch_optional(&mut *conn).await?;
+    sqlx::query(statements::USER).bind(Uuid::nil()).fetch_optional(&mut *conn).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], floor.samples.introspect.clone()).into_response())
+}
+
+async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure> {
+    let now = floor.clock.now();
+    authenticate(&floor, &mut *floor.pool.acquire().await?, now).await?;
+    let (message, signature) = last_value(&body).rsplit_once('.').context("no token")?;
+    if !floor.published.verify(message.as_bytes(), signature) {
+        return Err(anyhow::anyhow!("a token of another key").into());
+    }
+    let mut transaction = floor.pool.begin().await?;
+    sqlx::query(statements::REVOKE)
+        .bind(vec!["token".to_owned()])
+        .bind(vec![random_id()?.to_string()])
+        .bind(vec![None::<i64>])
+        .bind(now)
+        .bind(vec![now + TimeDelta::minutes(10)])
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(StatusCode::OK)
+}
+
+/// The two statements by which a client's secret is checked.
+async fn authenticate(floor: &Floor, conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+    let counters = sqlx::query(statements::SECRET_LIMITS).bind(COUNTERS.to_vec()).bind(vec![1_i32, 2, 3]);
+    counters.fetch_all(&mut *conn).await?;
+    let client = sqlx::query(statements::CLIENT_WITH_SECRETS).bind(&floor.samples.client_id).bind(now);
+    client.fetch_one(conn).await?;
+    Ok(())
+}
+
+impl Floor {
+    /// The sample with a signature of our own.
+    fn issue(&self, sample: &Issued) -> Result<Issued> {
+        let message = sample.message();
+        let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).context("signing")?;
+        let mut issued = sample.clone();
+        issued.access_token.truncate(message.len() + 1);
+        URL_SAFE_NO_PAD.encode_string(signature, &mut issued.access_token);
+        Ok(issued)
+    }
+}
+
+/// Hash and end of a refresh token.
+fn read(token: &str) -> Result<(Vec<u8>, DateTime<Utc>)> {
+    let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX).context("no refresh token")?)?;
+    let expiry = bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    let ends = DateTime::UNIX_EPOCH + TimeDelta::seconds(expiry.into());
+    Ok((digest(&SHA256, &bytes).as_ref().to_vec(), ends))
+}
+
+/// A refresh token that nobody had.
+fn successor(expires_at: DateTime<Utc>) -> Result<String> {
+    let mut bytes = [0_u8; 36];
+    let (end, secret) = bytes.split_at_mut(4);
+    end.copy_from_slice(&u32::try_from(expires_at.timestamp())?.to_be_bytes());
+    aws_lc_rs::rand::fill(secret).context("no randomness")?;
+    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+fn random_id() -> Result<Uuid> {
+    let mut bytes = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut bytes).context("no randomness")?;
+    Ok(Uuid::from_bytes(bytes))
+}
+
+/// The value of a form's last parameter.
+fn last_value(form: &[u8]) -> &str {
+    std::str::from_utf8(form).unwrap_or_default().rsplit('=').next().unwrap_or_default()
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}", self.0)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_ends_when_it_is_told() {
+        let ends = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let (one, other) = (successor(ends).unwrap(), successor(ends).unwrap());
+        assert_ne!(one, other);
+        assert_eq!(read(&one).unwrap().1, ends);
+        assert_eq!(last_value(b"grant_type=refresh_token&refresh_token=mrt1_a"), "mrt1_a");
+    }
+}

@@ -1,0 +1,123 @@
+//! What the services are compared with: `xtask __bench-server`. The least that answers the same bytes, in the services'
+//! own serving loop, with the same runtime and the same kind of pool; no layers, no log, no token.
+
+mod floors;
+mod samples;
+mod statements;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use shared::db::{self, Pool};
+use shared::http::serve::{self, ServeOptions};
+use sqlx::Row;
+use tokio::runtime::Builder;
+
+use crate::cli::BenchServer;
+
+pub use floors::{CLIENT, INTROSPECT, REFRESH, REVOKE};
+pub use samples::{Issued, Samples};
+
+/// Answers [`MOVIE`] from memory, whatever is asked for.
+pub const BARE: &str = "/bare";
+/// Reads a row, `?movie_id=`.
+pub const ROW: &str = "/row";
+/// The movie that the bare handler answers.
+pub const MOVIE: i64 = 1;
+
+/// The services' own.
+const MAX_CONNECTIONS: u32 = 10;
+/// movies-api's own, to the letter (but for spaces).
+const FIND: &str = r#"
+    select movie_id::bigint as "movie_id!", title, released, rating
+    from myapi.movies
+    where movie_id = $1::bigint
+"#;
+
+#[derive(Deserialize)]
+struct Asked {
+    movie_id: i64,
+}
+
+#[derive(Serialize)]
+struct Movie {
+    movie_id: i64,
+    title: Option<String>,
+    released: Option<i32>,
+    rating: Option<Decimal>,
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// When the database or the address cannot be used.
+pub fn run(options: &BenchServer) -> Result<ExitCode> {
+    // movies-api's runtime: as many workers as it has cores.
+    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start a runtime")?;
+    runtime.block_on(serve(options)).map(|()| ExitCode::SUCCESS)
+}
+
+async fn serve(options: &BenchServer) -> Result<()> {
+    let url = env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
+    let pool = db::pool(db::connect_options(&url)?, MAX_CONNECTIONS, "bench-server");
+    let samples = env::var(Samples::VARIABLE).with_context(|| format!("{} is not set", Samples::VARIABLE))?;
+    let floors = floors::router(pool.clone(), serde_json::from_str(&samples)?)?;
+    let movie = find(&pool, MOVIE).await?.context("there is no movie to answer")?;
+    let bytes = Bytes::from(serde_json::to_vec(&movie)?);
+    let app = Router::new()
+        .route(BARE, get(async move || ([(CONTENT_TYPE, "application/json")], bytes.clone())))
+        .route(ROW, get(row))
+        .route("/readyz", get(async || "ready"))
+        .with_state(pool)
+        .merge(floors);
+    let stop = serve::stop_signal()?;
+    let listener = serve::bind(options.bind, "--bind").await?;
+    serve::serve(listener, app, ServeOptions::default(), stop).await;
+    Ok(())
+}
+
+async fn row(State(pool): State<Pool>, Query(asked): Query<Asked>) -> axum::response::Response {
+    match find(&pool, asked.movie_id).await {
+        Ok(Some(movie)) => Json(movie).into_response(),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// As the checked macros of movies-api do it: the columns by their place, their types known.
+async fn find(pool: &Pool, movie_id: i64) -> sqlx::Result<Option<Movie>> {
+    let mut conn = pool.acquire().await?;
+    let read = |row: sqlx::postgres::PgRow| {
+        Ok(Movie {
+            movie_id: row.try_get_unchecked(0)?,
+            title: row.try_get_unchecked(1)?,
+            released: row.try_get_unchecked(2)?,
+            rating: row.try_get_unchecked(3)?,
+        })
+    };
+    sqlx::query(FIND).bind(movie_id).try_map(read).fetch_optional(&mut *conn).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_and_pool_are_those_of_movies_api() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let store = include_str!("../../../../movies-api/src/movies/store/mod.rs");
+        assert!(words(store).contains(&words(FIND)));
+        let config = include_str!("../../../../movies-api/src/config.rs");
+        assert!(config.contains(&format!("MAX_CONNECTIONS: u32 = {MAX_CONNECTIONS};")));
+    }
+}

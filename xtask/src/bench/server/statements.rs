@@ -1,0 +1,119 @@
+//! What the token endpoints ask Postgres for: auth-server's own statements, to the letter (but for spaces).
+
+/// `limits`: where the counters of a client's secret stand.
+pub const SECRET_LIMITS: &str = "
+    select throttle.kind, throttle.free_at, throttle.changed_at
+    from myapi.throttle
+    join unnest($1::smallint[], $2::integer[]) as asked (kind, slot) using (kind, slot)
+";
+/// `clients`: a client and its secrets.
+pub const CLIENT_WITH_SECRETS: &str = r#"
+    select c.client_id, c.name, c.kind, c.grants, c.scopes, c.default_scopes, c.audience, c.serves,
+           c.application_type, c.redirect_uris, c.post_logout_redirect_uris, c.skips_consent,
+           c.access_token_ttl, c.refresh_token_idle_ttl, c.refresh_token_ttl, c.refresh_retry_window,
+           c.client_version, c.created_at, c.disabled_at,
+           array(
+               select s.secret_hash
+               from myapi.client_secrets s
+               where s.client_id = c.client_id and (s.expires_at is null or s.expires_at > $2)
+           ) as "secret_hashes!"
+    from myapi.clients c
+    where c.client_id = $1 and c.deleted_at is null
+"#;
+/// `clients`: a client.
+pub const CLIENT: &str = "
+    select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
+           redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
+           refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
+    from myapi.clients
+    where client_id = $1 and deleted_at is null
+";
+/// `users`: a user.
+pub const USER: &str = r#"
+    select sub, email as "email!", name, hashed_password, email_verified, scopes, token_version, disabled_at,
+           created_at, password_changed_at
+    from myapi.users
+    where sub = $1 and email is not null
+"#;
+/// `tokens`: whose family a refresh token is of.
+pub const FAMILY_ID: &str = "
+    select family_id from myapi.refresh_tokens where token_hash = $1 and expires_at = $2
+";
+/// `tokens`: the family, locked.
+pub const LOCKED_FAMILY: &str = "
+    select family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
+           access_ttl, created_at, expires_at, revoked_at
+    from myapi.families
+    where family_id = $1
+    for update
+";
+/// `tokens`: a refresh token.
+pub const REFRESH_TOKEN: &str = "
+    select token_hash, expires_at, family_id, rotated_at, salt, kek_id, successor_hash, successor_expires_at,
+           predecessor_hash, predecessor_expires_at
+    from myapi.refresh_tokens
+    where token_hash = $1 and expires_at = $2
+";
+/// `tokens`: a refresh token becomes spent.
+pub const ROTATE: &str = r#"
+    with successor as (
+        insert into myapi.refresh_tokens
+            (token_hash, expires_at, family_id, created_at, predecessor_hash, predecessor_expires_at)
+        values ($1, $2, $3, $4, $5, $6)
+    ), spent as (
+        update myapi.refresh_tokens
+        set rotated_at = $4, salt = $7, kek_id = $8, successor_hash = $1, successor_expires_at = $2
+        where token_hash = $5 and expires_at = $6 and rotated_at is null
+        returning 1
+    ), forgotten as (
+        update myapi.refresh_tokens set salt = null, kek_id = null where token_hash = $9 and expires_at = $10
+    )
+    select count(*) as "spent!" from spent
+"#;
+/// `revocations`: whether a token is dead.
+pub const IS_REVOKED: &str = r#"
+    select exists (
+        select from myapi.revocations
+        where expires_at > $1
+          and (
+              (kind = 'token' and subject = $2)
+              or (kind = 'session' and subject = $3)
+              or (kind = 'user' and subject = $4 and version >= $5)
+              or (kind = 'client' and subject = $6 and version >= $7)
+              or (kind = 'key' and subject = $8)
+          )
+    ) as "is_revoked!"
+"#;
+/// `revocations`: an entry for the feed.
+pub const REVOKE: &str = "
+    select myapi.append_revocations($1, $2, $3::bigint[], $4, $5)
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statements_are_those_of_auth_server() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let limits = include_str!("../../../../auth-server/src/limits/store.rs");
+        let clients = include_str!("../../../../auth-server/src/clients/store/mod.rs");
+        let users = include_str!("../../../../auth-server/src/users/store.rs");
+        let tokens = include_str!("../../../../auth-server/src/tokens/store.rs");
+        let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
+        for (store, statement) in [
+            (limits, SECRET_LIMITS),
+            (clients, CLIENT_WITH_SECRETS),
+            (clients, CLIENT),
+            (users, USER),
+            (tokens, FAMILY_ID),
+            (tokens, LOCKED_FAMILY),
+            (tokens, REFRESH_TOKEN),
+            (tokens, ROTATE),
+            (revocations, IS_REVOKED),
+            (revocations, REVOKE),
+        ] {
+            assert!(words(store).contains(&words(statement)), "{statement}");
+        }
+    }
+}

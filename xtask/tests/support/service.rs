@@ -1,0 +1,53 @@
+//! A running binary of the pair.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+
+use super::pair::until;
+
+/// A running binary. Dropping it kills it.
+pub struct Service {
+    pub(super) child: Child,
+    pub(super) log: PathBuf,
+}
+
+impl Service {
+    /// What it has logged since it was started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// How many lines of the log hold all of these.
+    pub fn count(&self, words: &[&str]) -> usize {
+        self.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn end(mut self, name: &str) -> ExitStatus {
+        self.signal(name);
+        self.child.wait().unwrap()
+    }
+
+    /// Comes back when the condition holds; fails when it ends first.
+    #[track_caller]
+    pub(super) fn until(&mut self, what: &str, mut condition: impl FnMut() -> bool) {
+        until(what, || {
+            assert!(self.child.try_wait().unwrap().is_none(), "{what}: it ended: {}", self.log());
+            condition()
+        });
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

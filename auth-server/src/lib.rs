@@ -5,6 +5,7 @@
 //! another room's store.
 
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod clients;
 pub mod codes;

@@ -9,6 +9,7 @@ use shared::db::Pool;
 use shared::token::bearer::Gate;
 use shared::token::verifier::Verifier;
 
+use crate::audit::{Audit, Witness};
 use crate::clients::Clients;
 use crate::codes::Codes;
 use crate::config::AuthConfig;
@@ -62,6 +63,8 @@ pub struct Services {
     pub gate: Arc<Gate>,
     /// Who signs.
     pub keys: SigningKeys,
+    /// Where it is recorded what happened.
+    pub audit: Audit,
     /// The revocation feed as it was a moment ago.
     pub revocation_feed: FeedCache,
     /// What metadata says that depends on rows.
@@ -97,7 +100,8 @@ pub enum StateError {
 }
 
 impl AppState {
-    /// Makes every service; reads and opens the signing keys, and starts the password lane.
+    /// Makes every service; reads and opens the signing keys, and starts the password lane and the audit log's
+    /// writer.
     ///
     /// # Errors
     /// [`StateError`]; then nothing runs.
@@ -111,7 +115,9 @@ impl AppState {
         let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
+        let witness = Witness::new(keys.clone(), keks.clone());
         Ok(Self(Arc::new(Services {
+            audit: Audit::start(pool.clone(), clock.clone(), Some(witness)),
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
             consents: Consents::new(pool.clone(), tokens.clone()),

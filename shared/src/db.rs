@@ -5,6 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
@@ -215,6 +216,31 @@ pub async fn applied_migrations(conn: &mut PgConnection) -> Result<Vec<i64>, DbE
     }
     let applied = conn.list_applied_migrations(&MIGRATOR.table_name).await.map_err(migrate_error)?;
     Ok(applied.into_iter().map(|migration| migration.version).collect())
+}
+
+/// The database's clock.
+///
+/// # Errors
+/// [`DbError`] when the database cannot be asked.
+pub async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {
+    Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(conn).await?)
+}
+
+/// Who the database takes us for.
+///
+/// # Errors
+/// [`DbError`] when the database cannot be asked.
+pub async fn current_user(conn: &mut PgConnection) -> Result<String, DbError> {
+    Ok(sqlx::query_scalar("select current_user::text").fetch_one(conn).await?)
+}
+
+/// Whether we may do `right` (`select`, `insert`, ...) with a table, named with its schema. False where there is none.
+///
+/// # Errors
+/// [`DbError`] when the database cannot be asked.
+pub async fn has_right(conn: &mut PgConnection, table: &str, right: &str) -> Result<bool, DbError> {
+    let sql = "select coalesce(has_table_privilege(to_regclass($1), $2), false)";
+    Ok(sqlx::query_scalar(sql).bind(table).bind(right).fetch_one(conn).await?)
 }
 
 /// Applies what is missing, under an advisory lock: of several at once one applies and all succeed. Needs a session

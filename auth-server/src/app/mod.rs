@@ -12,11 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::AuthConfig;
 use crate::state::AppState;
+use crate::web::trail::TrailLayer;
 use crate::{health, oauth, pages, routes};
 
 /// All routes of this service.
 pub fn router(state: AppState) -> Router {
     let options = LayerOptions { errors: ErrorFormat::OAuth, is_https: state.config.issuer.is_https() };
+    let trail = TrailLayer::new(state.audit.clone());
     let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&state.config))
         .merge(oauth::token::router(&state))
         .merge(oauth::revoke::router(&state))
@@ -33,6 +35,7 @@ pub fn router(state: AppState) -> Router {
         .merge(documented)
         .fallback(not_found)
         .method_not_allowed_fallback(crate::web::error::method_not_allowed)
+        .layer(trail)
         .with_state(state);
     layers::apply(routes, options)
 }

@@ -6,14 +6,18 @@ use shared::output::{OutputFormat, print_json, print_line, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Context;
+use crate::audit::{self, Event, Kind};
 use crate::resource_servers::{NewScope, ResourceServers};
+use crate::revocations;
 use crate::schema;
+use crate::tokens;
 use crate::users;
 
 const EXAMPLES: &str = "\
 Examples:
   auth-server migrate --roles
   auth-server migrate status --output json
+  auth-server migrate --restored --end-logins
 
 It may run any number of times, and several at once: one applies what is missing, all succeed.";
 
@@ -26,6 +30,12 @@ pub(super) struct Migrate {
     /// Make the roles myapi_auth, myapi_movies_read and myapi_movies_write, and grant them their rights
     #[arg(long)]
     roles: bool,
+    /// Take a restored dump into use: resource servers read the revocation feed anew, and the log says what was lost
+    #[arg(long)]
+    restored: bool,
+    /// With --restored, also end every login, so that no refresh token of the dump is good for anything
+    #[arg(long, requires = "restored")]
+    end_logins: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -41,7 +51,12 @@ impl Migrate {
         let mut conn = options.connect().await.with_context(|| format!("cannot reach the database {place}"))?;
         match self.command {
             Some(MigrateCommand::Status) => status(&mut conn, context).await?,
-            None => migrate(&mut conn, self.roles, context).await?,
+            None => {
+                migrate(&mut conn, self.roles, context).await?;
+                if self.restored {
+                    restored(&mut conn, self.end_logins, context).await?;
+                }
+            }
         }
         Ok(conn.close().await?)
     }
@@ -76,6 +91,30 @@ async fn migrate(conn: &mut shared::db::Conn, with_roles: bool, context: &Contex
         }
     }
     Ok(())
+}
+
+/// What was revoked, spent or changed after the dump is not in it.
+async fn restored(conn: &mut shared::db::Conn, ends_logins: bool, context: &Context) -> anyhow::Result<()> {
+    let now = context.clock.now();
+    let mut transaction = conn.begin().await?;
+    let ended =
+        if ends_logins { tokens::revoke_all(&mut transaction, "the database was restored", now).await? } else { 0 };
+    let feed_id = revocations::renew(&mut transaction).await?;
+    transaction.commit().await?;
+    audit::note(Event::ok(Kind::Restored).detail(format_args!("feed {feed_id}, {ended} logins ended")));
+    if context.output == OutputFormat::Json {
+        return Ok(print_json(&serde_json::json!({ "feed_id": feed_id, "ended_logins": ended }))?);
+    }
+    print_line(format_args!(
+        "The revocation feed is a new one, {feed_id}: resource servers read it from its beginning."
+    ))?;
+    if ends_logins {
+        return Ok(print_line(format_args!("{ended} logins are over: everybody logs in again."))?);
+    }
+    Ok(print_line(
+        "Refresh tokens that were given out after the dump are invalid_grant. Those of the dump are good again, also where \
+         they were spent after it; --end-logins ends them all.",
+    )?)
 }
 
 /// The first resource server is a row like any later one; returns its audience when this run made it.

@@ -2,10 +2,12 @@
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong use.
 
+mod audit;
 mod capacity;
 mod client;
 mod config;
 mod consent;
+mod doctor;
 mod key;
 mod migrate;
 mod resource;
@@ -16,6 +18,7 @@ mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use shared::cli::{Completions, ConfigCommand, Healthcheck, Man};
@@ -25,6 +28,7 @@ use shared::db::{self, Pool};
 pub use shared::output::OutputFormat;
 use sqlx::Connection as _;
 
+use crate::audit::{Audit, Trail};
 use crate::config::{AuthConfig, SECTION, SETTINGS};
 use crate::routes;
 
@@ -32,6 +36,9 @@ use crate::routes;
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
 /// The setting that says where the server listens.
 const BIND: &str = "MYAPI_AUTH__BIND";
+
+/// How long the end of a process waits for what happened to be recorded.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,8 +94,13 @@ enum Command {
     /// Look into an access token
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Read and verify what happened
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Measure how many logins this machine affords, and recommend settings
     Capacity(capacity::MeasureCapacity),
+    /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
+    Doctor,
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -144,14 +156,28 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<()> {
-    // These two speak with a database whose schema may be another one.
+    // These speak with a database whose schema may be another one.
     let command = match command {
         Command::Serve(serve) => return serve.run(context).await,
-        Command::Migrate(migrate) => return migrate.run(context).await,
+        Command::Doctor => return doctor::run(context).await,
+        Command::Migrate(migrate) => return recorded(context, migrate.run(context)).await,
         command => command,
     };
     shared::cli::connect(&context.config.common.database, "auth-server").await?.close().await?;
+    recorded(context, command_on(command, context)).await
+}
+
+/// What a command does is recorded with the user of the operating system who runs it. It ends when that is written.
+async fn recorded(context: &Context, command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let audit = Audit::start(context.pool.clone(), context.clock.clone(), None);
+    let result = Trail::of_command(audit.clone()).scope(command).await;
+    audit.close(AUDIT_PATIENCE).await;
+    result
+}
+
+async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
     match command {
+        Command::Audit(command) => command.run(context).await,
         Command::CreateUser(arguments) => user::create(arguments, context).await,
         Command::User(command) => user::run(command, context).await,
         Command::Client(command) => client::run(command, context).await,

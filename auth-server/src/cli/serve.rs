@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use super::Context;
 use crate::app;
+use crate::audit::{self, Audit, Event, Kind, Trail};
 use crate::config::{AuthConfig, METRICS_BIND};
 use crate::housekeeping::Housekeeping;
 use crate::state::AppState;
@@ -59,9 +60,12 @@ impl Serve {
             tracing::warn!(%error, "the first refusals of logins may tell a bcrypt hash by their time");
         }
         let reload = state.keys.spawn_reload(context.config.key_reload);
-        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone());
+        let audit = state.audit.clone();
+        let trail = Trail::of_server(audit.clone());
+        let schedule = state.keys.spawn_schedule(context.config.key_schedule(), context.clock.clone(), trail);
         let housekeeping =
             Housekeeping::new(context.pool.clone(), context.clock.clone(), context.config.refresh.absolute)
+                .with_audit_retention(context.config.audit_retention)
                 .spawn(context.config.housekeeping);
         let metrics = metrics.map(|(listener, exporter)| {
             let state = state.clone();
@@ -78,6 +82,7 @@ impl Serve {
             version = super::VERSION,
             "auth-server listens"
         );
+        record(&audit, Kind::ServerStarted).await;
         serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
         reload.abort();
         schedule.abort();
@@ -85,6 +90,8 @@ impl Serve {
         if let Some(metrics) = metrics {
             metrics.abort();
         }
+        record(&audit, Kind::ServerStopped).await;
+        audit.close(super::AUDIT_PATIENCE).await;
         context.pool.close().await;
         tracing::info!("auth-server stopped");
         Ok(())
@@ -106,6 +113,10 @@ fn read_gauges(state: &AppState) {
     metrics::read_state(metrics::PASSWORD_LANE, "running", lane.running);
     metrics::read_total(metrics::PASSWORD_BEGUN, u64::try_from(lane.begun).unwrap_or(u64::MAX));
     metrics::read_total(metrics::PASSWORD_ABANDONED, u64::try_from(lane.abandoned).unwrap_or(u64::MAX));
+}
+
+async fn record(audit: &Audit, kind: Kind) {
+    Trail::of_server(audit.clone()).scope(async { audit::note(Event::ok(kind).detail(super::VERSION)) }).await;
 }
 
 /// A database that is still starting is waited for; one with another schema is a clear refusal.

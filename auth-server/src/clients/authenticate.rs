@@ -28,6 +28,7 @@ impl Clients {
         let (client, hashes) = found.ok_or(AuthenticateError::Unknown)?;
         // Not before it is known to be a client's: people send their address or worse by mistake.
         tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
+        crate::audit::note_client(&client.client_id);
         match (client.kind, &presented.secret) {
             (ClientKind::Public, None) => {}
             (ClientKind::Public, Some(_)) => return Err(AuthenticateError::SecretUnexpected),

@@ -10,6 +10,7 @@ use super::error::ClientError;
 use super::model::{Client, ClientId, ClientKind, GrantType, NewClient};
 use super::secret::{ClientSecret, KnownSecret, Rotated};
 use super::{rules, store};
+use crate::audit::{self, Event, Kind};
 use crate::resource_servers::{Catalogue, ResourceServers};
 use crate::revocations::{self, Revoked};
 
@@ -49,6 +50,7 @@ impl Clients {
             }
         };
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ClientCreated).client(&client.client_id));
         Ok((client, secret))
     }
 
@@ -69,6 +71,7 @@ impl Clients {
         self.check(&new, &catalogue)?;
         let updated = store::update(&mut transaction, &new).await?;
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ClientUpdated).client(client_id));
         updated.ok_or_else(|| ClientError::Unknown(client_id.clone()))
     }
 
@@ -121,6 +124,7 @@ impl Clients {
         let revoked = dead.map(|version| Revoked::Client { client_id: client_id.clone(), version });
         revocations::append(&mut transaction, revoked.as_slice(), now).await?;
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ClientDisabled).client(client_id));
         Ok(client)
     }
 
@@ -131,7 +135,9 @@ impl Clients {
     pub async fn enable(&self, client_id: &ClientId) -> Result<Client, ClientError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         store::enable(&mut conn, client_id).await?;
-        store::find(&mut conn, client_id).await?.ok_or_else(|| ClientError::Unknown(client_id.clone()))
+        let client = store::find(&mut conn, client_id).await?.ok_or_else(|| ClientError::Unknown(client_id.clone()))?;
+        audit::note(Event::ok(Kind::ClientEnabled).client(client_id));
+        Ok(client)
     }
 
     /// Deletes a client and its secrets, and revokes its tokens; its id stays taken.
@@ -146,7 +152,9 @@ impl Clients {
         store::delete_secrets(&mut transaction, client_id, &[]).await?;
         let revoked = Revoked::Client { client_id: client_id.clone(), version };
         revocations::append(&mut transaction, &[revoked], now).await?;
-        Ok(transaction.commit().await.map_err(DbError::from)?)
+        transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ClientDeleted).client(client_id));
+        Ok(())
     }
 
     /// Gives a client a new secret. The one before it stays good for `keep`, those before that one end now.
@@ -171,6 +179,7 @@ impl Clients {
         };
         store::insert_secret(&mut transaction, client_id, secret.hash(), now).await?;
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ClientSecret).client(client_id));
         Ok(Rotated { secret, older_expires_at })
     }
 

@@ -98,6 +98,11 @@ pub const SETTINGS: &[Setting] = &[
         "seconds until a browser has to sign in again, however often it is used; 60 to 31622400",
     ),
     Setting::new("MYAPI_AUTH__HOUSEKEEPING", "300", "seconds between making and dropping partitions; 1 to 86400"),
+    Setting::new(
+        "MYAPI_AUTH__AUDIT_RETENTION",
+        "34560000",
+        "seconds that audit events are kept, rounded up to whole weeks; 0: for ever; else 2592000 to 315360000",
+    ),
     Setting::new("MYAPI_AUTH__JWKS_MAX_AGE", "300", "seconds that others may keep the public keys; 10 to 86400"),
     Setting::new(
         "MYAPI_AUTH__KEEP_BCRYPT",
@@ -182,6 +187,8 @@ pub struct AuthConfig {
     pub sessions: SessionSettings,
     /// How often partitions are made and dropped.
     pub housekeeping: Duration,
+    /// How long audit events are kept; `None`: for ever.
+    pub audit_retention: Option<Duration>,
     /// How long others may keep the public keys.
     pub jwks_max_age: Duration,
     /// Cost, queue and policy of passwords.
@@ -228,6 +235,7 @@ impl AuthConfig {
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
             sessions: read_sessions(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
+            audit_retention: read_audit_retention(settings)?,
             jwks_max_age: seconds(settings, "MYAPI_AUTH__JWKS_MAX_AGE", 10, 86_400)?,
             passwords: read_passwords(settings, common.environment, context_words(&issuer, &audience))?,
             limits: limits::read(settings)?,
@@ -329,6 +337,16 @@ fn read_key_rotation(settings: &Settings) -> Result<Option<Duration>, ConfigErro
         0 => Ok(None),
         3600.. => Ok(Some(signs_for)),
         _ => Err(settings.refuse(NAME, "is less than an hour: a key is published for a while before it signs")),
+    }
+}
+
+fn read_audit_retention(settings: &Settings) -> Result<Option<Duration>, ConfigError> {
+    const NAME: &str = "MYAPI_AUTH__AUDIT_RETENTION";
+    let retention = seconds(settings, NAME, 0, 3650 * 86_400)?;
+    match retention.as_secs() {
+        0 => Ok(None),
+        2_592_000.. => Ok(Some(retention)),
+        _ => Err(settings.refuse(NAME, "is less than 30 days: whoever looks into an incident comes later than that")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use shared::clock::Clock;
 use shared::db::{Conn, DbError, Pool};
 use tokio::task::JoinHandle;
@@ -18,6 +18,8 @@ struct Partitioned {
     horizon: TimeDelta,
 }
 
+/// What happened, for as long as the settings say.
+const AUDIT_EVENTS: &str = "audit_events";
 /// How long dead rows stay: the time of the database and ours may differ.
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// Ended families that go with one statement.
@@ -31,6 +33,7 @@ pub struct Housekeeping {
     pool: Pool,
     clock: Clock,
     refresh_horizon: TimeDelta,
+    audit_retention: Option<TimeDelta>,
 }
 
 /// What was done.
@@ -51,7 +54,13 @@ impl Housekeeping {
     #[must_use]
     pub fn new(pool: Pool, clock: Clock, refresh_absolute: Duration) -> Self {
         let refresh_horizon = TimeDelta::from_std(refresh_absolute).unwrap_or(TimeDelta::days(366));
-        Self { pool, clock, refresh_horizon }
+        Self { pool, clock, refresh_horizon, audit_retention: None }
+    }
+
+    /// Audit events go when they are this old; without it they stay.
+    #[must_use]
+    pub fn with_audit_retention(self, retention: Option<Duration>) -> Self {
+        Self { audit_retention: retention.and_then(|kept| TimeDelta::from_std(kept).ok()), ..self }
     }
 
     /// Does it all once.
@@ -61,8 +70,13 @@ impl Housekeeping {
     pub async fn run(&self) -> Result<Done, DbError> {
         let mut conn = self.pool.acquire().await?;
         let mut done = Done { made: self.make_partitions(&mut conn).await?, ..Done::default() };
-        let before = self.clock.now() - KEPT;
+        let now = self.clock.now();
+        let before = now - KEPT;
         for partitioned in self.tables() {
+            let before = match partitioned.table {
+                AUDIT_EVENTS => self.audit_retention.map_or(DateTime::UNIX_EPOCH, |kept| now - kept),
+                _ => before,
+            };
             while let Some(name) = store::drop_partition(&mut conn, partitioned.table, before).await? {
                 tracing::info!(partition = name, "dropped a partition whose rows had all expired");
                 done.dropped += 1;
@@ -114,7 +128,7 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 3] {
+    const fn tables(&self) -> [Partitioned; 4] {
         let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);
@@ -125,6 +139,7 @@ impl Housekeeping {
         [
             Partitioned { table: "refresh_tokens", step: week, horizon: self.refresh_horizon },
             Partitioned { table: "revocations", step: week, horizon: revocations },
+            Partitioned { table: AUDIT_EVENTS, step: week, horizon: week },
             Partitioned { table: "authorization_codes", step: day, horizon: day },
         ]
     }

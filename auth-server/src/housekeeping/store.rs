@@ -36,6 +36,11 @@ pub(super) async fn has_strays(conn: &mut Conn, table: &str) -> Result<bool, DbE
                 .fetch_one(conn)
                 .await?
         }
+        "audit_events" => {
+            sqlx::query_scalar!(r#"select exists (select from myapi.audit_events_default) as "has_strays!""#)
+                .fetch_one(conn)
+                .await?
+        }
         "authorization_codes" => {
             sqlx::query_scalar!(r#"select exists (select from myapi.authorization_codes_default) as "has_strays!""#)
                 .fetch_one(conn)

@@ -16,6 +16,7 @@ use super::private_file::parse_pem;
 use super::seal::{SealError, seal};
 use super::signer::Signer;
 use super::{service, store};
+use crate::audit::{self, Event, Kind};
 
 /// How a key joins the others.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +138,7 @@ async fn add(
     let retired_kid = if options.activate { store::retire_active(&mut tx, now).await? } else { None };
     let row = add_in(&mut tx, keks, key, options, now).await?;
     tx.commit().await?;
+    audit::note(Event::ok(Kind::KeyCreated).detail(row.public.kid()));
     Ok(Some(Changed { key: row.into(), retired_kid }))
 }
 
@@ -195,6 +197,14 @@ pub async fn export_public(pool: &Pool, kid: Option<&str>) -> Result<VerifyingKe
     rows.into_iter().find(is_meant).map(|row| row.public).ok_or(missing)
 }
 
+/// The public halves of all keys, revoked ones too, whose signatures are looked at later.
+///
+/// # Errors
+/// [`KeysError::Db`]
+pub async fn list_public(pool: &Pool) -> Result<Vec<VerifyingKey>, KeysError> {
+    Ok(rows(pool).await?.into_iter().map(|row| row.public).collect())
+}
+
 /// All public halves, as the server publishes them.
 ///
 /// # Errors
@@ -227,6 +237,7 @@ pub async fn activate(pool: &Pool, keks: &KekRing, kid: &str, now: DateTime<Utc>
     service::open(keks, &row)?;
     let changed = activate_in(&mut tx, row, now).await?;
     tx.commit().await?;
+    audit::note(Event::ok(Kind::KeyActivated).detail(kid));
     Ok(changed)
 }
 
@@ -265,6 +276,7 @@ pub async fn reencrypt(pool: &Pool, keks: &KekRing) -> Result<Reencrypted, KeysE
         }
     }
     tx.commit().await.map_err(DbError::from)?;
+    audit::note(Event::ok(Kind::KeysReencrypted).detail(done.moved.join(" ")));
     Ok(done)
 }
 

@@ -32,7 +32,7 @@ pub use jwks::JwksDocument;
 pub use kek::{KEY_BYTES, KekError, KekRing, KekRingError, KeyEncryptionKey, Label, new_secret};
 pub use manage::{
     Changed, ListedKey, NewKey, Reencrypted, activate, export_jwks, export_public, generate, generate_first, import,
-    list, reencrypt,
+    list, list_public, reencrypt,
 };
 pub use material::MaterialError;
 pub use model::{KeyId, KeyState};

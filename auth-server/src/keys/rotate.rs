@@ -21,6 +21,7 @@ use super::manage::{self, Changed, NewKey};
 use super::material::PrivateKey;
 use super::model::{KeyState, StoredKey};
 use super::{service, store};
+use crate::audit::{self, Event, Kind};
 use crate::resource_servers::{self, Report};
 use crate::revocations::{self, LONGEST_ACCESS_TOKEN, MARGIN, Revoked};
 
@@ -190,6 +191,10 @@ async fn step(
         }
     }
     tx.commit().await?;
+    if let Some(Changed { key, .. }) = &rotation.changed {
+        let kind = if key.state == KeyState::Active { Kind::KeyActivated } else { Kind::KeyCreated };
+        audit::note(Event::ok(kind).detail(&key.kid));
+    }
     Ok(rotation)
 }
 
@@ -220,6 +225,7 @@ pub async fn revoke(pool: &Pool, keks: &KekRing, kid: &str, now: DateTime<Utc>) 
     // The feed's entry is the last statement: see the revocations' room.
     revocations::append(&mut tx, &[Revoked::Key { kid: kid.to_owned() }], now).await?;
     tx.commit().await?;
+    audit::note(Event::ok(Kind::KeyRevoked).detail(kid));
     Ok(RevokedKey { revoked_kid: kid.to_owned(), active })
 }
 
@@ -252,7 +258,9 @@ pub async fn retire(pool: &Pool, kid: &str) -> Result<(), KeysError> {
         return Err(KeysError::InUse { kid: kid.to_owned(), state: row.state.as_str() });
     }
     store::delete(&mut tx, kid).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    audit::note(Event::ok(Kind::KeyRetired).detail(kid));
+    Ok(())
 }
 
 /// What `key status` tells.

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 use shared::clock::Clock;
 use shared::db::Pool;
-use shared::token::keys::{Algorithm, KeySet};
+use shared::token::keys::{Algorithm, KeySet, VerifyingKey};
 use shared::token::source::Keys;
 use tokio::task::JoinHandle;
 
@@ -19,6 +19,7 @@ use super::model::{KeyState, StoredKey};
 use super::rotate::{self, Gate, Rotation, Schedule, Waiting};
 use super::signer::Signer;
 use super::{seal, store};
+use crate::audit::Trail;
 
 /// Between two steps of the schedule.
 const BETWEEN_STEPS: Duration = Duration::from_secs(60);
@@ -36,6 +37,7 @@ pub struct SigningKeys {
 struct Ring {
     signer: Signer,
     active_kid: String,
+    active: VerifyingKey,
     algorithms: Vec<Algorithm>,
     jwks: Arc<JwksDocument>,
     verifying: KeySet,
@@ -86,12 +88,21 @@ impl SigningKeys {
         Ok(self.ring.load().signer.sign_feed(payload)?)
     }
 
+    /// Signs a checkpoint of the audit log with the active key, whose public half comes along.
+    ///
+    /// # Errors
+    /// [`KeysError::Sign`], a defect.
+    pub fn sign_checkpoint(&self, payload: &impl Serialize) -> Result<(String, VerifyingKey), KeysError> {
+        let ring = self.ring.load();
+        Ok((ring.signer.sign_checkpoint(payload)?, ring.active.clone()))
+    }
+
     /// Does what is due, every minute: the scheduled rotation, which never forces, and the end of dead keys. Ends when
-    /// its handle is aborted.
+    /// its handle is aborted. What it changes is recorded on `trail`.
     #[must_use]
-    pub fn spawn_schedule(&self, schedule: Schedule, clock: Clock) -> JoinHandle<()> {
+    pub fn spawn_schedule(&self, schedule: Schedule, clock: Clock, trail: Trail) -> JoinHandle<()> {
         let keys = self.clone();
-        tokio::spawn(async move {
+        tokio::spawn(trail.scope(async move {
             loop {
                 match rotate::keep_schedule(&keys.pool, &keys.keks, schedule, clock.now()).await {
                     Ok(rotation) => report(&rotation, schedule),
@@ -102,7 +113,7 @@ impl SigningKeys {
                 }
                 tokio::time::sleep(BETWEEN_STEPS).await;
             }
-        })
+        }))
     }
 
     /// The published keys: active, next, retired, each in the order of their making.
@@ -199,12 +210,12 @@ impl Ring {
         for row in &rows {
             // A retired key verifies with its public half alone; a next one is opened so that a rotation cannot fail.
             match row.state {
-                KeyState::Active => active = Some((row.public.kid(), open(keks, row)?)),
+                KeyState::Active => active = Some((&row.public, open(keks, row)?)),
                 KeyState::Next => drop(open(keks, row)?),
                 KeyState::Retired | KeyState::Revoked => {}
             }
         }
-        let (kid, key) = active.ok_or(KeysError::NoActiveKey)?;
+        let (public, key) = active.ok_or(KeysError::NoActiveKey)?;
         let mut algorithms = Vec::new();
         for algorithm in rows.iter().map(|row| row.public.algorithm()) {
             if !algorithms.contains(&algorithm) {
@@ -216,8 +227,9 @@ impl Ring {
         let verifying = KeySet::new(rows.iter().map(|row| row.public.clone()))
             .map_err(|error| KeysError::Internal(error.to_string()))?;
         Ok(Self {
-            signer: Signer::new(key, kid)?,
-            active_kid: kid.to_owned(),
+            signer: Signer::new(key, public.kid())?,
+            active_kid: public.kid().to_owned(),
+            active: public.clone(),
             algorithms,
             jwks: Arc::new(jwks),
             verifying,

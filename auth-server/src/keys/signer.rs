@@ -47,6 +47,8 @@ pub struct Signer {
     prefix: String,
     /// The same for the revocation feed.
     feed_prefix: String,
+    /// The same for checkpoints of the audit log.
+    checkpoint_prefix: String,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,7 @@ impl Signer {
         Ok(Self {
             prefix: prefix(TYPE)?,
             feed_prefix: prefix(FEED_TYPE)?,
+            checkpoint_prefix: prefix(crate::audit::CHECKPOINT_TYPE)?,
             id_token_prefix: prefix(ID_TOKEN_TYPE)?,
             key,
         })
@@ -85,6 +88,14 @@ impl Signer {
     /// As [`Signer::sign`].
     pub fn sign_feed(&self, payload: &impl Serialize) -> Result<String, SignError> {
         self.sign_behind(&self.feed_prefix, payload)
+    }
+
+    /// The same over a checkpoint of the audit log.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn sign_checkpoint(&self, payload: &impl Serialize) -> Result<String, SignError> {
+        self.sign_behind(&self.checkpoint_prefix, payload)
     }
 
     /// A JWS in compact form (RFC 7515 section 3.1) over `claims`.

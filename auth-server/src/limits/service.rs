@@ -12,6 +12,7 @@ use super::gate::{Gate, Pass};
 use super::keys::{Keys, Place};
 use super::model::{DEVICE, Kind, Limit, Origin, Settings, Throttled};
 use super::store::{self, Asked, Said};
+use crate::audit::{self, Event, Kind as EventKind, Outcome};
 use crate::keys::KekRing;
 
 /// How long an account knows a device.
@@ -200,6 +201,8 @@ pub(super) fn judge(
             limit.address = %origin.ip(),
             "failed logins are being slowed down"
         );
+        let event = Event::not_ok(EventKind::Throttle, Outcome::Throttled, "too many failures");
+        audit::note(event.detail(format_args!("{} {}", place.kind.name(), place.slot)));
     }
     let refused = answers.iter().filter_map(|(place, said)| Some((said.refused_until?, place.kind)));
     match refused.max_by_key(|(until, _)| *until) {

@@ -4,6 +4,7 @@ use shared::db::DbError;
 use uuid::Uuid;
 
 use super::Logins;
+use crate::audit::{self, Event, Kind};
 use crate::clients::ClientId;
 use crate::limits::{Charge, ChargeError, Origin, Subject, Throttled};
 use crate::passwords::{Caller, LaneError, Plain};
@@ -55,6 +56,7 @@ impl Logins {
                 if let Err(error) = self.limits.succeed(&charge, user.sub, attempt.origin).await {
                     tracing::warn!(%error, "a good login stays counted as a failure");
                 }
+                audit::note(Event::ok(Kind::Login));
                 Ok(user)
             }
             Err(users::AuthenticateError::Lane(LaneError::Busy { retry_after })) => {

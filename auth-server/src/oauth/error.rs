@@ -2,6 +2,7 @@
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
 mod documented;
+mod recorded;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -309,6 +310,7 @@ fn missing_text(parameter: &str) -> &'static str {
 impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let answer = Answer::from(&self);
+        recorded::record(&self, answer.error);
         if answer.status.is_server_error() {
             tracing::error!(error = answer.error, reason = %self, "token request failed");
         } else if answer.status == StatusCode::TOO_MANY_REQUESTS {

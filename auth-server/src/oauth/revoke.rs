@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use super::error::{ClientErrors, TokenError};
 use super::request::ProtocolForm;
 use super::token::cors;
+use crate::audit::{self, Event, Kind};
 use crate::clients::Client;
 use crate::revocations::{self, Revoked};
 use crate::routes;
@@ -74,6 +75,9 @@ async fn revoke(State(state): State<AppState>, request: Request<Body>) -> Result
         Err(_) => revoke_access_token(&state, &client, &token, now).await?,
     };
     tracing::info!(is_revoked, "revocation answered");
+    if is_revoked {
+        audit::note(Event::ok(Kind::Revocation));
+    }
     let mut response = StatusCode::OK.into_response();
     forbid_caching(response.headers_mut());
     Ok(response)
@@ -89,6 +93,7 @@ async fn revoke_access_token(
     if token.claims.client_id != client.client_id.as_str() {
         return Ok(false);
     }
+    audit::note_subject(&token.claims.sub);
     let expires_at = DateTime::UNIX_EPOCH + TimeDelta::seconds(token.claims.exp);
     let mut transaction = state.pool.begin().await?;
     let entry = Revoked::Token { jti: token.claims.jti.clone(), expires_at };

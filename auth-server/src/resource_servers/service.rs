@@ -8,6 +8,7 @@ use shared::token::scope::ScopeSet;
 
 use super::model::{Catalogue, NewScope, ResourceServer};
 use super::store;
+use crate::audit::{self, Event, Kind};
 
 /// Why resource servers could not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,9 @@ impl ResourceServers {
         for scope in scopes {
             store::insert_scope(&mut transaction, audience, scope).await.map_err(taken)?;
         }
-        Ok(transaction.commit().await.map_err(DbError::from)?)
+        transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} created, {audience}")));
+        Ok(())
     }
 
     /// Registers the first service of an empty database; false when there is one already.
@@ -83,7 +86,10 @@ impl ResourceServers {
         for scope in scopes {
             store::insert_scope(&mut transaction, &server.audience, scope).await.map_err(taken)?;
         }
-        Ok(transaction.commit().await.map_err(DbError::from)?)
+        transaction.commit().await.map_err(DbError::from)?;
+        let names: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} has {}", names.join(" "))));
+        Ok(())
     }
 
     /// Gives a service another audience; its scopes and clients follow.
@@ -93,7 +99,11 @@ impl ResourceServers {
     pub async fn set_audience(&self, name: &str, audience: &str) -> Result<(), ResourceServerError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         let is_known = store::update_audience(&mut conn, name, audience).await.map_err(taken)?;
-        if is_known { Ok(()) } else { Err(ResourceServerError::Unknown(name.to_owned())) }
+        if !is_known {
+            return Err(ResourceServerError::Unknown(name.to_owned()));
+        }
+        audit::note(Event::ok(Kind::ResourceServer).detail(format_args!("{name} is now {audience}")));
+        Ok(())
     }
 
     /// All of them, by name.

@@ -13,4 +13,4 @@ mod service;
 mod store;
 
 pub use model::{Entry, LONGEST_ACCESS_TOKEN, MARGIN, Revoked, Snapshot, TokenIds};
-pub use service::{append, highest, is_revoked, snapshot};
+pub use service::{append, highest, is_revoked, renew, snapshot};

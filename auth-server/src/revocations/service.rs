@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
+use uuid::Uuid;
 
 use super::model::{Revoked, Snapshot, TokenIds};
 use super::store;
@@ -41,4 +42,15 @@ pub async fn snapshot(conn: &mut Conn, now: DateTime<Utc>) -> Result<Snapshot, D
 /// [`DbError`] when there is no answer.
 pub async fn is_revoked(conn: &mut Conn, token: &TokenIds<'_>, now: DateTime<Utc>) -> Result<bool, DbError> {
     store::is_revoked(conn, token, now).await
+}
+
+/// Makes the feed another one, as after a restored dump: whoever follows it reads everything again. Only the owner of the
+/// schema may.
+///
+/// # Errors
+/// [`DbError`] when there is no answer; roll back then.
+pub async fn renew(conn: &mut Conn) -> Result<Uuid, DbError> {
+    let feed_id = Uuid::new_v4();
+    store::update_feed_id(conn, feed_id).await?;
+    Ok(feed_id)
 }

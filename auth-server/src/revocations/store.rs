@@ -73,3 +73,8 @@ pub(super) async fn list(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<Entr
     .await?;
     Ok(entries)
 }
+
+pub(super) async fn update_feed_id(conn: &mut Conn, feed_id: Uuid) -> Result<(), DbError> {
+    sqlx::query!("update myapi.revocation_feed set feed_id = $1", feed_id).execute(conn).await?;
+    Ok(())
+}

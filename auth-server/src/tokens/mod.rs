@@ -36,4 +36,4 @@ mod store;
 
 pub use model::{Family, Malformed, NewFamily, RefreshSettings, RefreshToken};
 pub use refresh::{Opened, RefreshError, Rotated};
-pub use service::{StartError, Started, Tokens};
+pub use service::{StartError, Started, Tokens, revoke_all};

@@ -89,6 +89,7 @@ impl Tokens {
         let family_id = store::find_family_id(&mut transaction, &hash, expires_at).await?;
         let family_id = family_id.ok_or(RefreshError::Unknown)?;
         let family = store::lock_family(&mut transaction, family_id).await?.ok_or(RefreshError::Unknown)?;
+        crate::audit::note_subject(family.sub);
         let row = store::find_token(&mut transaction, &hash, expires_at).await?.ok_or(RefreshError::Unknown)?;
         if family.client_id != client.client_id {
             return Err(RefreshError::OtherClient);

@@ -131,6 +131,7 @@ impl Tokens {
         let Some(family_id) = found else { return Ok(false) };
         let family = store::lock_family(&mut transaction, family_id).await?;
         let Some(family) = family.filter(|family| family.client_id == *client_id) else { return Ok(false) };
+        crate::audit::note_subject(family.sub);
         let is_revoked = revoke_family(&mut transaction, &family, "revoked by the client", now).await?;
         transaction.commit().await?;
         Ok(is_revoked)
@@ -178,6 +179,16 @@ impl Tokens {
         let ended = store::revoke_session(conn, session_id, "the browser session ended", now).await?;
         append(conn, &ended, now).await
     }
+}
+
+/// Ends every login there is, and tells the resource servers; the last statements of a transaction. Returns how many.
+///
+/// # Errors
+/// [`DbError`] when there is no answer; roll back then.
+pub async fn revoke_all(conn: &mut Conn, reason: &str, now: DateTime<Utc>) -> Result<usize, DbError> {
+    let ended = store::revoke_all(conn, reason, now).await?;
+    append(conn, &ended, now).await?;
+    Ok(ended.len())
 }
 
 /// Revokes one family, whose row is locked, and tells the resource servers; the last statements of a transaction.

@@ -297,6 +297,21 @@ pub(super) async fn revoke_session(
     Ok(ended)
 }
 
+pub(super) async fn revoke_all(conn: &mut Conn, reason: &str, now: DateTime<Utc>) -> Result<Vec<Ended>, DbError> {
+    let ended = sqlx::query_as!(
+        Ended,
+        "update myapi.families
+         set revoked_at = $1, revoked_for = $2
+         where revoked_at is null and expires_at > $1
+         returning family_id, access_ttl",
+        now,
+        reason,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ended)
+}
+
 /// The families that were alive until now, of all clients or of some.
 pub(super) async fn revoke_user(
     conn: &mut Conn,

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::service::Users;
 use super::{Email, User, store};
+use crate::audit;
 use crate::passwords::{Caller, HashError, Hashed, LaneError, Plain, Verdict};
 
 /// No stored address is longer, whoever wrote it; what is longer is not looked up.
@@ -77,6 +78,7 @@ impl Users {
         if let Some(found) = &found {
             // The log tells whose login it was, refused or not.
             tracing::Span::current().record("user.id", tracing::field::display(found.user.sub));
+            audit::note_subject(found.user.sub);
         }
         Ok(Candidate(found))
     }

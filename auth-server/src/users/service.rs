@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::store::{self, OpenAddress};
 use super::{Clash, Created, Email, NewUser, User, UserRef};
+use crate::audit::{self, Event, Kind};
 use crate::passwords::{Lane, LaneError, Leniency, Plain, Policy, PolicyError, Settings, StartError};
 use crate::revocations::{self, Revoked};
 
@@ -103,6 +104,7 @@ impl Users {
         let sub = sub.ok_or(UserError::EmailTaken)?;
         let user = get_by_sub(&mut transaction, sub).await?;
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::UserCreated).subject(user.sub));
         Ok(Created { user, weakness })
     }
 
@@ -135,7 +137,9 @@ impl Users {
         let sub = self.get(who).await?.sub;
         let mut transaction = self.begin().await?;
         store::disable(&mut transaction, sub, self.clock.now()).await?;
-        self.finish_and_revoke(transaction, sub).await
+        let user = self.finish_and_revoke(transaction, sub).await?;
+        audit::note(Event::ok(Kind::UserDisabled).subject(sub));
+        Ok(user)
     }
 
     /// Lets the user log in again; earlier tokens stay dead.
@@ -146,7 +150,9 @@ impl Users {
         let sub = self.get(who).await?.sub;
         let mut transaction = self.begin().await?;
         store::enable(&mut transaction, sub).await?;
-        self.finish(transaction, sub).await
+        let user = self.finish(transaction, sub).await?;
+        audit::note(Event::ok(Kind::UserEnabled).subject(sub));
+        Ok(user)
     }
 
     /// Sets a password; tokens given out so far are of a dead version.
@@ -161,6 +167,7 @@ impl Users {
         let mut transaction = self.begin().await?;
         store::update_password(&mut transaction, user.sub, &hashed, self.clock.now()).await?;
         let user = self.finish_and_revoke(transaction, user.sub).await?;
+        audit::note(Event::ok(Kind::UserPassword).subject(user.sub));
         Ok(Created { user, weakness })
     }
 
@@ -171,8 +178,11 @@ impl Users {
     pub async fn set_scopes(&self, who: &UserRef, scopes: Option<ScopeSet>) -> Result<User, UserError> {
         let sub = self.get(who).await?.sub;
         let mut transaction = self.begin().await?;
+        let detail = scopes.as_ref().map_or_else(|| "those of the settings".to_owned(), ToString::to_string);
         store::update_scopes(&mut transaction, sub, scopes).await?;
-        self.finish(transaction, sub).await
+        let user = self.finish(transaction, sub).await?;
+        audit::note(Event::ok(Kind::UserScopes).subject(sub).detail(detail));
+        Ok(user)
     }
 
     /// Removes the user for good. The answer is the user as it was; its `token_version` is the last that was ever
@@ -188,6 +198,7 @@ impl Users {
         let dead = Revoked::User { sub: user.sub, version: user.token_version };
         revocations::append(&mut transaction, &[dead], self.clock.now()).await?;
         transaction.commit().await.map_err(DbError::from)?;
+        audit::note(Event::ok(Kind::UserDeleted).subject(user.sub));
         Ok(user)
     }
 

@@ -9,7 +9,10 @@
 )]
 
 mod app;
+mod audit;
+mod audit_tampering;
 mod authorize;
+mod backup;
 mod client_credentials;
 mod clients;
 mod clients_apply;
@@ -17,6 +20,7 @@ mod clients_cli;
 mod code;
 mod command_line;
 mod docs;
+mod doctor;
 mod fuzz;
 mod health;
 mod housekeeping;

@@ -4,6 +4,7 @@
 
 mod background;
 mod config;
+mod doctor;
 mod export;
 mod import;
 mod metrics;
@@ -57,6 +58,8 @@ enum Command {
     Import(import::Import),
     /// Write all films to stdout
     Export(export::Export),
+    /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
+    Doctor,
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -76,7 +79,7 @@ pub fn main() -> ExitCode {
     shared::telemetry::init(match cli.command {
         Command::Serve(_) => tracing::Level::INFO,
         // It tells by its own error what the log would say before it.
-        Command::Config(_) => tracing::Level::ERROR,
+        Command::Config(_) | Command::Doctor => tracing::Level::ERROR,
         // A command's own words are on stdout; of its log only what needs attention.
         _ => tracing::Level::WARN,
     });
@@ -91,6 +94,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Import(import) => import.run(&sources, output).await,
         Command::Export(export) => export.run(&sources).await,
         Command::Config(command) => config::run(command, &sources, output).await,
+        Command::Doctor => doctor::run(&sources, output).await,
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;
             Ok(check.run(shared::config::address(&settings, BIND)?, routes::READY, output)?)

@@ -194,6 +194,40 @@ async fn serve_says_where_it_listens_and_stops_when_told(pool: PgPool) {
     assert!(told.success() && child.wait().unwrap().success());
 }
 
+/// `check` to `(health, text)`.
+#[track_caller]
+fn looked_at(output: &Output, check: &str) -> (String, String) {
+    let looks: Vec<Value> = serde_json::from_str(&stdout(output)).unwrap();
+    let look = looks.iter().find(|look| look["check"] == check).unwrap_or_else(|| panic!("{check}: {looks:?}"));
+    (look["health"].as_str().unwrap().to_owned(), look["text"].as_str().unwrap().to_owned())
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn doctor_says_what_is_well_and_what_to_do(pool: PgPool) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serving(&pool, folder.path());
+    // Nobody listens there; with keys from a file nobody has to.
+    command.args(["doctor", "--output", "json"]).env("MYAPI_MOVIES__ISSUER", "http://127.0.0.1:9");
+    let well = run(&mut command, 0);
+    for check in ["database", "rights", "clock", "keys", "key cache", "revocations"] {
+        assert_eq!(looked_at(&well, check).0, "ok", "{check}: {well:?}");
+    }
+    for check in ["privileges", "issuer"] {
+        assert_eq!(looked_at(&well, check).0, "note", "{check}: {well:?}");
+    }
+    let slash = run(command.env("MYAPI_MOVIES__ISSUER", "http://127.0.0.1:9/"), 1);
+    assert!(looked_at(&slash, "issuer").1.contains("ends with a slash"), "{slash:?}");
+
+    let mut command = movies_api();
+    command.args(["doctor", "--output", "json"]).env("MYAPI_DATABASE__DEV", "postgres://u:hunter2@127.0.0.1:1/x");
+    command.env("MYAPI_MOVIES__JWKS_URL", "http://127.0.0.1:9/jwks").env("MYAPI_MOVIES__KEY_CACHE", "/proc/keys.json");
+    let ill = run(&mut command, 1);
+    for check in ["database", "keys", "key cache", "issuer", "revocations"] {
+        assert_eq!(looked_at(&ill, check).0, "wrong", "{check}: {ill:?}");
+    }
+    assert!(!format!("{ill:?}").contains("hunter2"));
+}
+
 /// The binary in an environment of its own.
 fn movies_api() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_movies-api"));

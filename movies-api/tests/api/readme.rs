@@ -1,5 +1,12 @@
 //! The README names every setting and every route of this service.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use shared::db::Pool;
+
+use crate::support::TestApp;
+
 const README: &str = include_str!("../../../README.md");
 
 #[test]
@@ -21,4 +28,41 @@ fn every_route_is_named() {
             "README.md lacks {route}"
         );
     }
+}
+
+/// Codes of the rows of this service, each with a meaning and a remedy.
+fn codes_of_the_table() -> BTreeSet<String> {
+    let rows = README.lines().map(|line| line.split(" | ").collect::<Vec<_>>()).filter(|cells| cells.len() == 5);
+    let rows = rows.filter(|cells| cells[2] == "movies-api");
+    rows.flat_map(|cells| {
+        assert!(cells[3].len() > 7 && cells[4].len() > 10, "{cells:?}");
+        cells[0].trim_start_matches("| ").split(", ").map(|code| code.trim_matches('`').to_owned()).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn collect(value: &Value, codes: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            if let (Some(code), true) = (members.get("code").and_then(Value::as_str), members.len() > 1) {
+                codes.insert(code.to_owned());
+            }
+            members.values().for_each(|value| collect(value, codes));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect(value, codes)),
+        _ => {}
+    }
+}
+
+/// The document has every refusal, made by the code that answers it.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn every_refusal_is_in_the_table_and_nothing_else(pool: Pool) {
+    let app = TestApp::new(pool);
+    let document = app.get("/openapi.json").await.json();
+    let mut codes = BTreeSet::new();
+    collect(&document["paths"], &mut codes);
+    collect(&document["components"]["responses"], &mut codes);
+    // Of paths, methods and redirects, which no document has.
+    codes.extend(["route_not_found", "method_not_allowed", "not_ready"].map(str::to_owned));
+    assert_eq!(codes_of_the_table(), codes);
 }

@@ -5,6 +5,7 @@
 
 mod config;
 mod database;
+mod doctor;
 mod documents;
 mod healthcheck;
 mod input;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 pub use config::{ConfigCommand, print_good, print_settings};
 pub use database::{ConnectError, connect};
+pub use doctor::{DoctorError, Examination, Health, Look, fetch_json};
 pub use documents::{Completions, Man};
 pub use healthcheck::{Healthcheck, HealthcheckError};
 pub use input::open_input;

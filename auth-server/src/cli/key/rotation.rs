@@ -9,6 +9,7 @@ use shared::output::{OutputFormat, print_json, print_line, table};
 use uuid::Uuid;
 
 use super::{Context, keks, print_changed};
+use crate::audit::{self, Event, Kind};
 use crate::keys::{self, Gate, Laggard, Status, Waiting};
 use crate::resource_servers;
 
@@ -144,6 +145,7 @@ pub(super) async fn forget(context: &Context, instance: Uuid) -> anyhow::Result<
     if !resource_servers::forget(&mut conn, instance).await? {
         bail!("no resource server reports as {instance}: see `auth-server key status`");
     }
+    audit::note(Event::ok(Kind::InstanceForgotten).detail(instance));
     match context.output {
         OutputFormat::Json => Ok(print_json(&json!({ "instance": instance, "done": "forgotten" }))?),
         OutputFormat::Table => Ok(print_line(format_args!("{instance} is forgotten; it comes back if it reports"))?),

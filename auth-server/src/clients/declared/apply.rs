@@ -12,6 +12,7 @@ use super::super::service::Clients;
 use super::super::store;
 use super::plan::{Action, Change, Plan, SECRET_HASHES, change};
 use super::{Apply, Declared};
+use crate::audit::{self, Event, Kind};
 use crate::revocations::{self, Revoked};
 
 impl Clients {
@@ -44,8 +45,20 @@ impl Clients {
         revocations::append(&mut transaction, &revoked, now).await?;
         transaction.commit().await.map_err(DbError::from)?;
         plan.applied = true;
+        plan.changes.iter().for_each(record);
         Ok(plan)
     }
+}
+
+/// What the audit log keeps of one change.
+fn record(change: &Change) {
+    let kind = match change.action {
+        Action::Create => Kind::ClientCreated,
+        Action::Update => Kind::ClientUpdated,
+        Action::Delete => Kind::ClientDeleted,
+    };
+    let fields: Vec<String> = change.fields.iter().map(|change| change.field.to_string()).collect();
+    audit::note(Event::ok(kind).client(&change.client_id).detail(fields.join(" ")));
 }
 
 async fn plan(conn: &mut Conn, all: &[Declared], how: Apply, now: DateTime<Utc>) -> Result<Plan, ClientError> {

@@ -3,6 +3,7 @@
 use super::grants;
 use super::request::TokenRequest;
 use super::schemas::TokenResponse;
+use crate::audit::{self, Event, Kind};
 use crate::clients::{Client, GrantType};
 use crate::oauth::error::TokenError;
 use crate::state::AppState;
@@ -27,6 +28,7 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     };
     // Client and user stand in the request's span.
     tracing::info!(grant = grant.as_str(), "issued a token");
+    audit::note(Event::ok(Kind::TokenIssued).detail(grant.as_str()));
     Ok(issued)
 }
 

@@ -17,6 +17,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use crate::audit::{self, Event, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::db::{Conn, DbError};
@@ -133,6 +134,7 @@ pub async fn import(
     } else {
         transaction.commit().await.map_err(DbError::from)?;
         report.is_written = true;
+        audit::note(Event::ok(Kind::UsersImported).detail(report.inserted));
     }
     Ok(report)
 }

@@ -18,4 +18,4 @@ mod replicas;
 mod settings;
 mod signed_in;
 mod start;
-mod wire;
+pub mod wire;

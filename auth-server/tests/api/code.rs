@@ -285,7 +285,7 @@ async fn a_look_at_a_code_touches_one_partition(pool: Pool) {
     ] {
         let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("explain (costs off) {statement}")))
             .bind([0_u8; 32].as_slice())
-            .bind(shared::clock::Clock::system().now() + TimeDelta::days(2))
+            .bind(app.clock.now() + TimeDelta::days(2))
             .fetch_all(&mut *connection)
             .await
             .unwrap();

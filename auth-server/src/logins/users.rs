@@ -4,7 +4,7 @@ use shared::db::DbError;
 use uuid::Uuid;
 
 use super::Logins;
-use crate::audit::{self, Event, Kind};
+use crate::audit::{self, Event, Kind, Outcome};
 use crate::clients::ClientId;
 use crate::limits::{Charge, ChargeError, Origin, Subject, Throttled};
 use crate::passwords::{Caller, LaneError, Plain};
@@ -65,7 +65,12 @@ impl Logins {
                 }
                 Err(users::AuthenticateError::Lane(LaneError::Busy { retry_after }).into())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if matches!(error, users::AuthenticateError::Refused(_)) {
+                    audit::note(Event::not_ok(Kind::Login, Outcome::Refused, &error));
+                }
+                Err(error.into())
+            }
         }
     }
 

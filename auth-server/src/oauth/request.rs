@@ -12,7 +12,6 @@ use oxide_auth::frontends::dev::QueryParameter as _;
 use oxide_auth_axum::{OAuthRequest, WebError};
 
 use super::error::TokenError;
-use crate::audit;
 use crate::clients::{Client, Presented};
 use crate::limits::Origin;
 use crate::state::AppState;
@@ -32,7 +31,6 @@ impl ProtocolForm {
     /// [`TokenError::Form`], [`TokenError::Authorization`].
     pub(super) async fn read(state: &AppState, request: Request<Body>) -> Result<Self, TokenError> {
         let ip = client_ip(request.extensions(), request.headers(), &state.config.trusted_proxies);
-        audit::note_address(ip);
         let request = form::read(request).await?;
         let oauth = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
             // Its extractor answers 500 to a doubled header; that is the client's mistake.

@@ -17,8 +17,14 @@ use crate::config::TrustedProxies;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address; the log's lines of this request name it from here on. A request without a connection, as tests make it, is from loopback.
+/// The client's address; the audit log and the log's lines of this request name it from here on. A request without a connection, as tests make it, is from loopback.
 pub fn client_ip(extensions: &Extensions, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
+    let client = find(extensions, headers, proxies);
+    crate::audit::note_address(client);
+    client
+}
+
+fn find(extensions: &Extensions, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_canonical());
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     if !proxies.contains(peer) {

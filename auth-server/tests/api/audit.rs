@@ -58,8 +58,8 @@ async fn o03_logins_tokens_and_revocations_are_recorded(pool: Pool) {
         [
             ("login", "ok", client, None),
             ("token_issued", "ok", client, None),
-            ("login", "refused", client, Some("user: the login was refused: wrong password")),
-            ("login", "refused", client, Some("user: the login was refused: unknown user")),
+            ("login", "refused", client, Some("the login was refused: wrong password")),
+            ("login", "refused", client, Some("the login was refused: unknown user")),
             ("client_authentication", "refused", Some(CONFIDENTIAL), Some("client: the client's secret is wrong")),
             ("login", "ok", client, None),
             ("token_refused", "refused", client, Some("the scope is unknown or wider than what the client may have")),
@@ -205,7 +205,7 @@ async fn lists_and_exports_are_narrowed_down(pool: Pool) {
     assert_eq!(binary.run(&["audit", "list", "--event", "none"]).code, Some(2));
 
     let table = binary.run(&["audit", "list", "--outcome", "refused"]);
-    assert!(table.stdout.contains("user: the login was refused: wrong password"), "{}", table.stdout);
+    assert!(table.stdout.contains("the login was refused: wrong password"), "{}", table.stdout);
     let exported = binary.run(&["audit", "export", "--event", "login"]);
     assert_eq!(exported.code, Some(0), "{}", exported.stderr);
     let lines: Vec<Value> = exported.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -9,7 +9,8 @@ use crate::tokens::RefreshError;
 pub(super) fn record(refused: &TokenError, error: &str) {
     let kind = match (error, refused) {
         ("invalid_client", _) => Kind::ClientAuthentication,
-        ("invalid_grant", TokenError::User(_)) => Kind::Login,
+        // A refused login is recorded where logins are checked, for pages too.
+        (_, TokenError::User(_)) => return,
         ("invalid_grant", TokenError::Refresh(RefreshError::Reused { .. })) => Kind::RefreshReuse,
         ("invalid_grant" | "unauthorized_client" | "invalid_scope" | "invalid_target", _) => Kind::TokenRefused,
         _ => return,

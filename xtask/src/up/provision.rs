@@ -115,7 +115,8 @@ application_type = "native"
 grants = ["authorization_code", "password", "refresh_token"]
 # The two pages of documentation, whose Authorize button signs people in, and an application of one's own.
 redirect_uris = ["{redirect_uris}"]
-scopes = ["movies:read", "openid", "profile", "email"]
+# The page of movies-api asks for both of its scopes; to change movies the user needs `user set-scopes` besides.
+scopes = ["movies:read", "movies:write", "openid", "profile", "email"]
 # Personal data stands in a token only where it is asked for.
 default_scopes = ["movies:read"]
 

@@ -1,9 +1,9 @@
 //! `cargo xtask soak`: long trials against the real binaries on a private Postgres, with the figures that a closing note
 //! needs. CI runs the same in small, as tests.
 //!
-//! A new soak is one file with a function of the type [`table::Trial`] and one line in [`table::SOAKS`]. Each has a
-//! database and a folder of its own; what it measures are [`figures::Figure`]s, with the bound that each has to keep.
-//! Most are tests of CI with more rounds ([`ci_tests`]). The last result of each is kept in `deploy/soak.json`, by name.
+//! A new soak is one file with a function of the type `table::Trial` and one line in `table::SOAKS`. Each has a
+//! database and a folder of its own; what it measures are `figures::Figure`s, with the bound that each has to keep.
+//! Most are tests of CI with more rounds (`ci_tests`). The last result of each is kept in `deploy/soak.json`, by name.
 
 #[cfg(feature = "bench")]
 mod ci_tests;

@@ -1,6 +1,6 @@
 //! What a process tells Prometheus, on a listener of its own: nothing on the service's address answers `/metrics`.
 //!
-//! 1. Counters and histograms are kept where things happen ([`answered`], [`refused`], [`token_checked`]); until
+//! 1. Counters and histograms are kept where things happen ([`answered`], [`refused`], `token_checked`); until
 //!    [`install`] was called that costs next to nothing.
 //! 2. Gauges are read when Prometheus asks: [`Exporter::serve`] calls a function of the service, which sets them.
 //! 3. Labels have few values, all of them ours: routes as they are written in the code, known methods, statuses, and codes

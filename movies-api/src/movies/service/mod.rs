@@ -1,4 +1,4 @@
-//! What clients can ask about films, and do to them ([`write`]).
+//! What clients can ask about films, and do to them (`write`).
 
 pub mod write;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
 use shared::db;
+use shared::token::bearer::Limit;
 use shared::token::source::{KeySource, KeysOptions};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
@@ -43,6 +44,8 @@ const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
+const LIMIT_SUBJECT: &str = "MYAPI_MOVIES__LIMIT_SUBJECT";
+const LIMIT_CLIENT: &str = "MYAPI_MOVIES__LIMIT_CLIENT";
 const DOCS_CLIENT: &str = "MYAPI_MOVIES__DOCS_CLIENT";
 
 /// Every setting of this service.
@@ -80,6 +83,12 @@ pub const SETTINGS: &[Setting] = &[
         DOCS_CLIENT,
         "the public client that stands in the login of /docs; one of its redirect URIs is this API's /docs/oauth2-redirect.html",
     ),
+    Setting::new(
+        LIMIT_SUBJECT,
+        "10000:1000/s",
+        "requests of one user at once, then each second (`/m` minute, `/h` hour); `off` for no limit",
+    ),
+    Setting::new(LIMIT_CLIENT, "50000:5000/s", "the same of all users of one client together"),
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
     Setting::secret(
         DIRECT_DATABASE_URL,
@@ -137,6 +146,10 @@ pub struct Config {
     pub revocations: RevocationSource,
     /// The database by a session on the primary; the same as the other unless it is set.
     pub direct_database: PgConnectOptions,
+    /// How many requests each subject may make.
+    pub limit_subject: Limit,
+    /// How many requests each client may make.
+    pub limit_client: Limit,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -168,6 +181,8 @@ impl Config {
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
             direct_database: direct_database(&settings, &common)?,
+            limit_subject: settings.get(LIMIT_SUBJECT)?,
+            limit_client: settings.get(LIMIT_CLIENT)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,

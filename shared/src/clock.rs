@@ -2,10 +2,14 @@
 //!
 //! Handlers ask once per request and pass the instant on, so that one request sees one time and tests can move it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+/// Ticks are counted from here.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The system's clock, or one that a test moves by hand.
 #[derive(Clone, Debug)]
@@ -43,6 +47,15 @@ impl Clock {
             Source::Manual(micros) => {
                 DateTime::from_timestamp_micros(micros.load(Ordering::SeqCst)).unwrap_or_default()
             }
+        }
+    }
+
+    /// Time that has passed since some moment before, for measuring: it never goes back, as the time of day may.
+    #[must_use]
+    pub fn ticks(&self) -> Duration {
+        match &self.0 {
+            Source::System => BEGINNING.elapsed(),
+            Source::Manual(micros) => Duration::from_micros(micros.load(Ordering::SeqCst).try_into().unwrap_or_default()),
         }
     }
 

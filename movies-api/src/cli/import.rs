@@ -8,6 +8,7 @@ use shared::config::Sources;
 use shared::output::{OutputFormat, print_json, print_line};
 
 use crate::movies::files::{Format, Rows, Unknowns};
+use super::progress::Teller;
 use crate::movies::import::{ImportOptions, ImportReport, import};
 
 const EXAMPLES: &str = "\
@@ -50,9 +51,11 @@ impl Import {
             Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
         let mut conn = super::connect(sources).await?;
         let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
-        let result = import(&mut conn, rows, options).await;
-        progress.finish_and_clear();
+        let teller = Teller::new(&file, progress);
+        let result = import(&mut conn, rows, options, |stage| teller.tell(stage)).await;
+        teller.finish();
         let report = result.with_context(|| format!("{}: nothing was imported", file.display()))?;
+        teller.tell_rate(report.rows);
 
         print_faults(&file, &report);
         match output {

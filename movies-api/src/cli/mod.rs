@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 mod import;
 mod metrics;
+mod progress;
 mod serve;
 
 use std::path::PathBuf;

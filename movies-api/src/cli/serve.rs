@@ -10,7 +10,7 @@ use shared::config::Sources;
 use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
-use shared::token::bearer::Gate;
+use shared::token::bearer::{Gate, Limits};
 use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
 
@@ -63,7 +63,8 @@ impl Serve {
 
         let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set())
             .with_revocations(revocations.clone());
-        let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
+        let limits = Limits::new(config.limit_subject, config.limit_client, Clock::system());
+        let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()).with_limits(limits));
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let login = Endpoints::of(&config.issuer);

@@ -3,7 +3,7 @@
 //! 1. Each row is checked; good ones are copied into a staging table, everything wrong is noted with line and field.
 //! 2. Keys that the file has twice are found in the staging table and noted, too.
 //! 3. If anything was noted, nothing is written, unless bad rows may be skipped.
-//! 4. One upsert inserts, updates, or leaves rows as they are.
+//! 4. Upserts insert, update, or leave rows as they are, batch by batch, so that it can be told how far they are.
 //! 5. The transaction is committed, or, in a dry run, rolled back.
 
 use std::io::Read;
@@ -17,6 +17,27 @@ use super::store::staging::{self, Merged, Staging};
 
 /// The most faults that are kept one by one; more are counted.
 pub const MAX_FAULTS: usize = 1000;
+
+/// How many films are written by one statement.
+const BATCH: i64 = 50_000;
+/// How many rows are read between two reports of progress.
+const REPORT: u64 = 1000;
+/// From so many changes on the statistics of the table are made anew.
+const MANY: u64 = 10_000;
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// So many rows of the file are read.
+    Reading(u64),
+    /// So many of all its films are written.
+    Writing {
+        /// Done.
+        films: u64,
+        /// All.
+        of: u64,
+    },
+}
 
 /// What to do with the file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +94,7 @@ pub enum ImportError {
     Database(#[from] DbError),
 }
 
-/// Imports the rows of one file.
+/// Imports the rows of one file; `tell` hears how far it is.
 ///
 /// # Errors
 /// [`ImportError`] when the file cannot be read or the database fails; bad rows are no error but in the report.
@@ -81,6 +102,7 @@ pub async fn import(
     conn: &mut Conn,
     rows: Rows<impl Read>,
     options: ImportOptions,
+    tell: impl Fn(Stage) + Send,
 ) -> Result<ImportReport, ImportError> {
     let mut report = ImportReport::default();
     let mut transaction = conn.begin().await.map_err(DbError::from)?;
@@ -88,6 +110,9 @@ pub async fn import(
     let mut staging = Staging::open(&mut transaction).await?;
     for row in rows {
         report.rows += 1;
+        if report.rows.is_multiple_of(REPORT) {
+            tell(Stage::Reading(report.rows));
+        }
         match row? {
             Row::Film(line, movie) => staging.add(line, &movie).await?,
             Row::Broken(faults) => {
@@ -109,18 +134,37 @@ pub async fn import(
         transaction.rollback().await.map_err(DbError::from)?;
         return Ok(report);
     }
-    let Merged { inserted, updated, unchanged } = staging::merge(&mut transaction).await?;
-    (report.inserted, report.updated, report.unchanged) = (count(inserted), count(updated), count(unchanged));
+    merge(&mut transaction, &mut report, tell).await?;
     if options.is_dry_run {
         transaction.rollback().await.map_err(DbError::from)?;
     } else {
-        if inserted > 0 {
+        if report.inserted > 0 {
             staging::advance_key(&mut transaction).await?;
         }
         transaction.commit().await.map_err(DbError::from)?;
         report.is_written = true;
+        if report.inserted + report.updated >= MANY {
+            staging::analyze(conn).await?;
+        }
     }
     Ok(report)
+}
+
+async fn merge(conn: &mut Conn, report: &mut ImportReport, tell: impl Fn(Stage)) -> Result<(), DbError> {
+    let (mut films, of) = (0, report.rows - report.skipped.min(report.rows));
+    let mut after = None;
+    loop {
+        tell(Stage::Writing { films, of });
+        let Merged { inserted, updated, unchanged, last } = staging::merge(conn, after, BATCH).await?;
+        report.inserted += count(inserted);
+        report.updated += count(updated);
+        report.unchanged += count(unchanged);
+        films = report.inserted + report.updated + report.unchanged;
+        if last.is_none() {
+            return Ok(());
+        }
+        after = last;
+    }
 }
 
 impl From<staging::Repeated> for Fault {

@@ -23,6 +23,7 @@ pub mod version;
 
 use axum::extract::DefaultBodyLimit;
 use http::{HeaderValue, header};
+use shared::token::bearer::TellLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,6 +42,7 @@ pub fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(handlers::file::export))
         .routes(routes!(handlers::show, handlers::write::put, handlers::write::change, handlers::write::delete))
         .layer((
+            TellLayer,
             DefaultBodyLimit::max(MAX_BODY),
             SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")),

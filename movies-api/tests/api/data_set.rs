@@ -25,7 +25,7 @@ async fn it_is_imported_without_a_fault_and_served(pool: PgPool) {
     for (inserted, unchanged) in [(2987, 0), (0, 2987)] {
         let mut conn = pool.acquire().await.unwrap();
         let rows = Rows::open(FILE, Format::Csv, Unknowns::Refused).unwrap();
-        let report = import(&mut conn, rows, ImportOptions::default()).await.unwrap();
+        let report = import(&mut conn, rows, ImportOptions::default(), |_| ()).await.unwrap();
         assert_eq!((report.inserted, report.unchanged, report.skipped), (inserted, unchanged, 0));
     }
     let app = TestApp::new(pool);

@@ -54,7 +54,7 @@ async fn what_was_exported_is_unchanged_when_it_is_imported(pool: PgPool) {
         let file = text(&pool, format).await;
         let mut conn = pool.acquire().await.unwrap();
         let rows = Rows::open(file.as_bytes(), format, Unknowns::Allowed).unwrap();
-        let report = import(&mut conn, rows, ImportOptions::default()).await.unwrap();
+        let report = import(&mut conn, rows, ImportOptions::default(), |_| ()).await.unwrap();
         assert_eq!((report.unchanged, report.rows, report.skipped), (11_007, 11_007, 0), "{:?}", report.faults.first());
     }
 }

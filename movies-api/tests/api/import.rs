@@ -219,7 +219,7 @@ async fn read(
     options: ImportOptions,
 ) -> Result<ImportReport, ImportError> {
     let mut conn = pool.acquire().await.unwrap();
-    import(&mut conn, Rows::open(file, format, unknowns)?, options).await
+    import(&mut conn, Rows::open(file, format, unknowns)?, options, |_| ()).await
 }
 
 fn faults(report: &ImportReport) -> Vec<String> {

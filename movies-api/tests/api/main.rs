@@ -20,6 +20,7 @@ mod metrics;
 mod mutations;
 mod new_movies;
 mod readme;
+mod rate_limits;
 mod revocations;
 mod show_movie;
 mod support;

@@ -19,7 +19,7 @@ use shared::db::Pool;
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::testing::{TestIssuer, TokenBuilder};
-use shared::token::bearer::Gate;
+use shared::token::bearer::{Gate, Limits};
 use shared::token::keys::KeySet;
 use shared::token::revocations::Revocations;
 use shared::token::source::Keys;
@@ -60,6 +60,16 @@ impl TestApp {
         Self::with(pool, issuer, set, true, app::rooms())
     }
 
+    /// With so many requests for each subject, and for each client.
+    pub fn with_limits(pool: Pool, subject: &str, client: &str) -> Self {
+        let (issuer, clock) = (TestIssuer::es256(), Self::standing_clock());
+        let limits = Limits::new(subject.parse().unwrap(), client.parse().unwrap(), clock.clone());
+        let keys = Keys::fixed(issuer.key_set());
+        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
+        let gate = Gate::new(verifier, keys, REALM, clock.clone()).with_limits(limits);
+        Self::behind(pool, issuer, Arc::new(gate), clock, true, app::rooms())
+    }
+
     /// With keys from wherever.
     pub fn with_source(pool: Pool, issuer: TestIssuer, keys: Keys) -> Self {
         Self::with_revocations(pool, issuer, keys, Revocations::off(), Self::standing_clock())
@@ -88,6 +98,17 @@ impl TestApp {
     ) -> Self {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
+        Self::behind(pool, issuer, gate, clock, has_docs, rooms)
+    }
+
+    fn behind(
+        pool: Pool,
+        issuer: TestIssuer,
+        gate: Arc<Gate>,
+        clock: Clock,
+        has_docs: bool,
+        rooms: OpenApiRouter<AppState>,
+    ) -> Self {
         let login = Endpoints::of(issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
         Self { issuer, clock, router: app::assemble(rooms, AppState { pool, gate }, options) }

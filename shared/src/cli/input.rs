@@ -20,7 +20,7 @@ pub fn open_input(file: &Path) -> io::Result<(Box<dyn Read>, ProgressBar)> {
     let opened = File::open(file)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot open {}: {error}", file.display())))?;
     let length = opened.metadata().map_or(0, |metadata| metadata.len());
-    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left")
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {msg}")
         .map_err(io::Error::other)?;
     Ok((Box::new(opened), ProgressBar::new(length).with_style(style)))
 }

@@ -6,8 +6,9 @@ use rust_decimal::Decimal;
 use shared::db::{DbError, Pool};
 
 use super::cursor::Cursor;
-use super::listing::{Listed, Listing, Place};
+use super::listing::{Filter, Listed, Listing, Place, Sort, SortKey, Value};
 use super::model::{Movie, YearStats};
+use super::store::list::Part;
 use super::store::{self, list};
 
 /// Why a question about films has no answer.
@@ -68,8 +69,13 @@ pub async fn get(pool: &Pool, movie_id: i64) -> Result<Movie, MoviesError> {
 pub async fn list_new(pool: &Pool, wanted: NewMovies) -> Result<Page, MoviesError> {
     let NewMovies { year, rating, limit, after } = wanted;
     let mut conn = pool.acquire().await.map_err(DbError::from)?;
+    let filter = Filter { year_min: Some(year), rating_min: Some(rating), ..Filter::default() };
+    let sort = Sort { key: SortKey::Released, is_descending: true };
+    let after = Place { value: Some(Value::Released(after.released)), movie_id: after.movie_id };
+    let wanted = Listing { filter, sort, limit, after: None };
     // One more than asked for tells whether another page follows.
-    let mut movies = store::list_new(&mut conn, year, rating, after, i64::from(limit) + 1).await?;
+    let listed = list::list(&mut conn, &wanted, Part::Known(Some(&after)), i64::from(limit) + 1).await?;
+    let mut movies: Vec<Movie> = listed.into_iter().map(|Listed { movie, .. }| movie).collect();
     let has_more = movies.len() > usize::from(limit);
     movies.truncate(limit.into());
     let next = movies.last().filter(|_| has_more).and_then(position);
@@ -94,11 +100,11 @@ pub async fn list(pool: &Pool, wanted: &Listing) -> Result<ListPage, MoviesError
     };
     let mut listed = match unknown_after {
         Some(_) => Vec::new(),
-        None => list::list_known(&mut conn, wanted, known_after, i64::from(wanted.limit) + 1).await?,
+        None => list::list(&mut conn, wanted, Part::Known(known_after), i64::from(wanted.limit) + 1).await?,
     };
     let missing = i64::try_from(most.saturating_sub(listed.len())).unwrap_or_default();
     if missing > 0 && wanted.has_unknowns() {
-        listed.extend(list::list_unknown(&mut conn, wanted, unknown_after, missing).await?);
+        listed.extend(list::list(&mut conn, wanted, Part::Unknown(unknown_after), missing).await?);
     }
     let has_more = listed.len() == most;
     listed.truncate(wanted.limit.into());

@@ -1,4 +1,4 @@
-//! Bulk loading: a temporary table that lives as long as its transaction, filled by `copy`, merged by one upsert.
+//! Bulk loading: a temporary table that lives as long as its transaction, filled by `copy`, merged by upserts.
 //!
 //! The statements here are plain strings: a checked macro cannot know a table that is made at run time.
 
@@ -25,12 +25,14 @@ pub(in crate::movies) struct Repeated {
     pub first_line: i64,
 }
 
-/// What the upsert did.
+/// What an upsert did.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub(in crate::movies) struct Merged {
     pub inserted: i64,
     pub updated: i64,
     pub unchanged: i64,
+    /// The last key of it; `None` when there was nothing left to do.
+    pub last: Option<i64>,
 }
 
 impl<'c> Staging<'c> {
@@ -69,6 +71,7 @@ impl<'c> Staging<'c> {
 
 /// Counts the lines whose key stood in an earlier line, and lists the first `limit` of them.
 pub(in crate::movies) async fn list_repeated(conn: &mut Conn, limit: i64) -> Result<(i64, Vec<Repeated>), DbError> {
+    sqlx::query("create index on pg_temp.movies_staging (movie_id, line)").execute(&mut *conn).await?;
     // Without statistics the queries below would be planned for a table of a thousand rows.
     sqlx::query("analyze pg_temp.movies_staging").execute(&mut *conn).await?;
     let repeated: i64 = sqlx::query_scalar("select count(*) - count(distinct movie_id) from pg_temp.movies_staging")
@@ -93,14 +96,16 @@ pub(in crate::movies) async fn list_repeated(conn: &mut Conn, limit: i64) -> Res
     Ok((repeated, listed))
 }
 
-/// Brings the staged films into `myapi.movies`; of a repeated key the first line counts. Keys are locked in order, so
-/// that two imports at once wait for each other instead of ending in a deadlock.
-pub(in crate::movies) async fn merge(conn: &mut Conn) -> Result<Merged, DbError> {
+/// Brings the next staged films behind the key `after` into `myapi.movies`, at most `limit`; of a repeated key the first line
+/// counts. Keys are locked in order, so that two imports at once wait for each other instead of ending in a deadlock.
+pub(in crate::movies) async fn merge(conn: &mut Conn, after: Option<i64>, limit: i64) -> Result<Merged, DbError> {
     let merged = sqlx::query_as(
         "with staged as materialized (
              select distinct on (movie_id) movie_id, title, released, rating
              from pg_temp.movies_staging
+             where movie_id > coalesce($1, -9223372036854775808)
              order by movie_id, line
+             limit $2
          ),
          upserted as (
              insert into myapi.movies as movies (movie_id, title, released, rating)
@@ -114,12 +119,24 @@ pub(in crate::movies) async fn merge(conn: &mut Conn) -> Result<Merged, DbError>
          )
          select count(*) filter (where is_new) as inserted,
                 count(*) filter (where not is_new) as updated,
-                (select count(*) from staged) - count(*) as unchanged
+                (select count(*) from staged) - count(*) as unchanged,
+                (select max(movie_id) from staged) as last
          from upserted",
     )
+    .bind(after)
+    .bind(limit)
+    // Planned with its values each time.
+    .persistent(false)
     .fetch_one(conn)
     .await?;
     Ok(merged)
+}
+
+/// Lets the planner know at once how many films there are now, instead of when Postgres looks by itself. It is a matter of
+/// the table's owner: for others it does nothing.
+pub(in crate::movies) async fn analyze(conn: &mut Conn) -> Result<(), DbError> {
+    sqlx::query("analyze myapi.movies").execute(conn).await?;
+    Ok(())
 }
 
 /// Moves the key's own counter past the keys that came from outside, so that the next insert without a key finds a free

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::WhenStale;
+use super::limits::{LEFT, POLICY, Told};
 use crate::http::docs::Answers;
 use crate::http::problem::Problem;
 
@@ -38,6 +39,8 @@ pub(super) enum Reason {
     KeysUnavailable,
     /// Nobody knows what was revoked lately.
     RevocationsStale,
+    /// One request too many of this subject or client.
+    Limited(Told),
 }
 
 impl Denied {
@@ -60,7 +63,7 @@ impl Denied {
                 r#"{}, scope="{scope}""#,
                 error("insufficient_scope", "The token does not have the scope that this needs.")
             )),
-            Reason::KeysUnavailable | Reason::RevocationsStale => None,
+            Reason::KeysUnavailable | Reason::RevocationsStale | Reason::Limited(_) => None,
         }
     }
 
@@ -88,6 +91,12 @@ impl Denied {
                 "It is not known at the moment which tokens were revoked",
             )
             .retry_after(FEED_RETRY_AFTER),
+            Reason::Limited(told) => {
+                let (policy, seconds) = told.refusal().unwrap_or(("subject", 1));
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "There were too many requests")
+                    .detail(format!("The limit of this {policy} is spent."))
+                    .retry_after(seconds)
+            }
         }
     }
 }
@@ -98,13 +107,19 @@ impl Denied {
 /// the method.
 pub(super) fn documented(realm: &str, scope: &'static str, when_stale: WhenStale) -> Answers {
     const MEANING: &str = "The challenge (RFC 6750 section 3), where the token is at fault.";
-    let reasons = [Reason::Missing, Reason::Malformed, Reason::Invalid, Reason::Scope(scope), Reason::KeysUnavailable];
+    let limited = Reason::Limited(Told::EXAMPLE);
+    let reasons =
+        [Reason::Missing, Reason::Malformed, Reason::Invalid, Reason::Scope(scope), limited, Reason::KeysUnavailable];
     let stale = (when_stale == WhenStale::Refuse).then_some(Reason::RevocationsStale);
     reasons.into_iter().chain(stale).fold(Answers::problems(), |answers, reason| {
         let denied = Denied::new(Arc::from(realm), reason);
         let problem = denied.problem();
         let status = problem.status();
-        let answers = answers.problem(&problem);
+        let mut answers = answers.problem(&problem);
+        if let Reason::Limited(told) = reason {
+            answers = answers.header(status, &POLICY, "What each policy allows at once, and its seconds.", &told.policy());
+            answers = answers.header(status, &LEFT, "What is left, and for how many seconds.", &told.left());
+        }
         match denied.challenge() {
             Some(challenge) => answers.header(status, &WWW_AUTHENTICATE, MEANING, &challenge),
             None => answers,
@@ -120,6 +135,9 @@ impl IntoResponse for Denied {
         let mut response = self.problem().into_response();
         let headers = response.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("Authorization"));
+        if let Reason::Limited(told) = self.reason {
+            told.set(headers);
+        }
         // Realm and scopes are printable ASCII by construction, so the conversion cannot fail.
         if let Some(challenge) = self.challenge().and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(WWW_AUTHENTICATE, challenge);

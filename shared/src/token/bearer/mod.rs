@@ -5,7 +5,8 @@
 //! 2. [`Gate::authenticate`] verifies it; an unknown key makes the [`Keys`] look for it once.
 //! 3. [`Gate::permit`] asks whether the scope is in the token, and whether what was revoked is known well enough for this
 //!    request ([`WhenStale`]).
-//! 4. [`Denied`] answers, with one text for every bad token; the precise reason goes to the log, once.
+//! 4. Where there are [`Limits`], the request is counted for the token's subject and client before that.
+//! 5. [`Denied`] answers, with one text for every bad token; the precise reason goes to the log, once.
 //!
 //! [`Authorized`] in a handler's signature is the check; [`RequireLayer`] puts the same before routes that are not ours.
 //!
@@ -27,6 +28,7 @@
 mod credentials;
 mod denied;
 mod layer;
+mod limits;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -47,6 +49,7 @@ use denied::Reason;
 
 pub use denied::Denied;
 pub use layer::{Require, RequireLayer};
+pub use limits::{Limit, LimitError, Limits, Tell, TellLayer};
 
 /// A scope as a type, so that a handler's signature says what it needs.
 pub trait Permission: Send + Sync + 'static {
@@ -84,10 +87,24 @@ pub struct Authorized<P> {
 }
 
 impl<P> Authorized<P> {
+    /// Who it is: what belongs to a user is kept under this, never under a name or an address, which change hands.
+    pub fn identity(&self) -> Identity<'_> {
+        Identity { iss: &self.claims.iss, sub: &self.claims.sub }
+    }
+
     /// What the token says.
     pub fn claims(&self) -> &AccessClaims {
         &self.claims
     }
+}
+
+/// A subject (RFC 9068 section 5): `sub` is unique within its issuer only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity<'a> {
+    /// The issuer.
+    pub iss: &'a str,
+    /// The user, or a client that acts for itself.
+    pub sub: &'a str,
 }
 
 /// By hand, because the derived one would ask it of `P`.
@@ -112,6 +129,7 @@ pub struct Gate {
     keys: Keys,
     realm: Arc<str>,
     clock: Clock,
+    limits: Option<Limits>,
     stale: AtomicU64,
 }
 
@@ -121,7 +139,13 @@ impl Gate {
     pub fn new(verifier: Verifier, keys: Keys, realm: &str, clock: Clock) -> Self {
         let quotable = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
         let realm = realm.chars().filter(quotable).collect::<String>().into();
-        Self { verifier, keys, realm, clock, stale: AtomicU64::new(0) }
+        Self { verifier, keys, realm, clock, limits: None, stale: AtomicU64::new(0) }
+    }
+
+    /// The same, which counts the requests of each caller.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits: Some(limits), ..self }
     }
 
     /// What is revoked, and how current that is.
@@ -198,9 +222,22 @@ impl Gate {
         Ok(())
     }
 
-    /// All three: whose token it is, what it allows, and whether that can be relied on.
+    /// Counts one request of whoever holds this token, which has to be a good one.
+    fn count(&self, parts: &Parts, claims: &AccessClaims) -> Result<(), Denied> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        let counted = limits.count(claims);
+        limits::tell(parts, counted.unwrap_or_else(|told| told));
+        counted.map(drop).map_err(|told| {
+            tracing::info!(client.id = claims.client_id, user.id = claims.sub, "too many requests");
+            self.deny(Reason::Limited(told))
+        })
+    }
+
+    /// All of it: whose token it is, whether there is something left for them, what it allows, and whether that can be relied
+    /// on.
     async fn admit<P: Permission>(&self, parts: &mut Parts) -> Result<Authorized<P>, Denied> {
         let claims = self.authenticate(parts).await?;
+        self.count(parts, &claims)?;
         self.permit(&claims, P::SCOPE)?;
         self.trust(P::WHEN_STALE, &parts.method)?;
         Ok(Authorized { claims, permission: PhantomData })

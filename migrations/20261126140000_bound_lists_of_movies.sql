@@ -154,6 +154,21 @@ $$;
 
 select myapi.recount_movies();
 
+-- Whoever may read movies may know how many there are, and needs no right to the counts for it.
+create function myapi.list_movie_years(year_min integer, year_max integer)
+    returns table (released integer, movies bigint, rated bigint, rating_sum numeric)
+    language sql
+    stable
+    security definer
+    set search_path = pg_catalog
+begin atomic
+    select k.released, sum(k.movies)::bigint, sum(k.rated)::bigint, sum(k.rating_sum)
+    from myapi.movie_years k
+    where k.released between coalesce(year_min, k.released) and coalesce(year_max, k.released)
+    group by k.released
+    having sum(k.movies) > 0;
+end;
+
 -- As before, from what is kept; the worst and the best rating of a year are the ends of an index.
 create or replace function myapi.movie_stats(year_min integer, year_max integer)
     returns table (
@@ -169,37 +184,10 @@ begin atomic
            (y.rating_sum / nullif(y.rated, 0))::numeric(3, 2),
            (select m.rating from myapi.movies m where m.released = y.released and m.rating is not null
             order by m.rating desc limit 1)
-    from (
-        select k.released, sum(k.movies)::bigint as movies, sum(k.rated)::bigint as rated,
-               sum(k.rating_sum) as rating_sum
-        from myapi.movie_years k
-        where k.released between coalesce(year_min, k.released) and coalesce(year_max, k.released)
-        group by k.released
-        having sum(k.movies) > 0
-    ) as y
+    from myapi.list_movie_years(year_min, year_max) as y
     order by y.released;
 end;
 
--- The counts are written by the functions above alone.
-create function myapi.apply_movies_grants() returns void
-    language plpgsql
-    set search_path = pg_catalog
-as $$
-declare
-    reader text;
-begin
-    foreach reader in array array['myapi_movies_read', 'myapi_movies_write'] loop
-        if exists (select from pg_roles where rolname = reader) then
-            execute format('grant select on myapi.movie_years to %I', reader);
-        end if;
-    end loop;
-end
-$$;
-
 revoke execute on function
-    myapi.add_movie_years(integer[], bigint[], bigint[], numeric[]), myapi.count_movies(), myapi.recount_movies(),
-    myapi.apply_movies_grants()
+    myapi.add_movie_years(integer[], bigint[], bigint[], numeric[]), myapi.count_movies(), myapi.recount_movies()
     from public;
-revoke all on myapi.movie_years from public;
-
-select myapi.apply_movies_grants();

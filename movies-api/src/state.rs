@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use shared::clock::Clock;
 use shared::db::Pool;
 use shared::token::bearer::Gate;
 
@@ -24,5 +25,11 @@ impl FromRef<AppState> for Pool {
 impl FromRef<AppState> for Arc<Gate> {
     fn from_ref(state: &AppState) -> Self {
         Self::clone(&state.gate)
+    }
+}
+
+impl FromRef<AppState> for Clock {
+    fn from_ref(state: &AppState) -> Self {
+        state.gate.clock().clone()
     }
 }

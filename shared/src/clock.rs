@@ -55,7 +55,9 @@ impl Clock {
     pub fn ticks(&self) -> Duration {
         match &self.0 {
             Source::System => BEGINNING.elapsed(),
-            Source::Manual(micros) => Duration::from_micros(micros.load(Ordering::SeqCst).try_into().unwrap_or_default()),
+            Source::Manual(micros) => {
+                Duration::from_micros(micros.load(Ordering::SeqCst).try_into().unwrap_or_default())
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use shared::cli::open_input;
 use shared::config::Sources;
 use shared::output::{OutputFormat, print_json, print_line};
 
-use crate::movies::files::{Format, Rows, Unknowns};
 use super::progress::Teller;
+use crate::movies::files::{Format, Rows, Unknowns};
 use crate::movies::import::{ImportOptions, ImportReport, import};
 
 const EXAMPLES: &str = "\

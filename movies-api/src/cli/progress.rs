@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use crate::movies::import::Stage;
 
@@ -68,7 +68,12 @@ impl<'a> Teller<'a> {
         let elapsed = self.started.elapsed();
         if elapsed >= SHORT {
             let rate = HumanCount(rate(rows, elapsed));
-            eprintln!("{}: {} rows in {:.1} s, {rate} a second", self.file.display(), HumanCount(rows), elapsed.as_secs_f64());
+            eprintln!(
+                "{}: {} rows in {:.1} s, {rate} a second",
+                self.file.display(),
+                HumanCount(rows),
+                elapsed.as_secs_f64()
+            );
         }
     }
 
@@ -111,8 +116,8 @@ fn left(done: u64, of: u64, elapsed: Duration) -> String {
     }
     let percent = done.saturating_mul(100) / of;
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    let left = Duration::from_millis(milliseconds.saturating_mul(of.saturating_sub(done)) / done);
-    format!(": {percent} %, {} left", HumanDuration(left))
+    let left = milliseconds.saturating_mul(of.saturating_sub(done)) / done;
+    format!(": {percent} %, {} s left", left.div_ceil(1000))
 }
 
 #[cfg(test)]
@@ -122,8 +127,8 @@ mod tests {
     #[test]
     fn what_is_left_takes_as_long_as_what_was() {
         let half_a_minute = Duration::from_secs(30);
-        assert_eq!(left(250, 1000, half_a_minute), ": 25 %, 90 seconds left");
-        assert_eq!(left(1000, 1000, half_a_minute), ": 100 %, 0 seconds left");
+        assert_eq!(left(250, 1000, half_a_minute), ": 25 %, 90 s left");
+        assert_eq!(left(1000, 1000, half_a_minute), ": 100 %, 0 s left");
         // Of stdin the length is not known.
         assert_eq!(left(250, 0, half_a_minute), "");
         assert_eq!(left(0, 1000, half_a_minute), "");

@@ -8,8 +8,8 @@ use shared::token::bearer::Permission;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
+use super::handlers::MoviesRead;
 use super::handlers::write::MoviesWrite;
-use super::handlers::{MoviesRead, read_only};
 use super::schemas::{self, film, list};
 use super::service::MoviesError;
 use crate::web::body::{self, JSON, MERGE_PATCH, Members};
@@ -98,7 +98,7 @@ impl IntoResponses for Change {
 
 impl IntoResponses for Delete {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        by_its_path::<MoviesWrite>().problem(&read_only()).into_responses()
+        by_its_path::<MoviesWrite>().problem(&Problem::read_only()).into_responses()
     }
 }
 
@@ -112,7 +112,7 @@ fn by_its_path<P: Permission>() -> Answers {
 
 fn with_a_body(answers: Answers, media_type: &str) -> Answers {
     let malformed = Members::read("{").err();
-    let bad = malformed.into_iter().chain([body::unsupported(media_type), body::too_large(), read_only()]);
+    let bad = malformed.into_iter().chain([body::unsupported(media_type), body::too_large(), Problem::read_only()]);
     bad.fold(answers, |answers, problem| answers.problem(&problem))
 }
 

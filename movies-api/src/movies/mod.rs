@@ -21,30 +21,21 @@ mod store;
 pub mod stream;
 pub mod version;
 
-use axum::extract::DefaultBodyLimit;
-use http::{HeaderValue, header};
-use shared::token::bearer::TellLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::config::MAX_BODY;
 use crate::state::AppState;
+use crate::web::protected::protected;
 
-/// The routes of this room. What they answer depends on the token, so no cache may keep it, but for what a handler lets the
-/// client itself keep.
+/// The routes of this room.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(handlers::show_by_query))
-        .routes(routes!(handlers::list, handlers::write::create))
-        .routes(routes!(handlers::list_new))
-        .routes(routes!(handlers::stats))
-        .routes(routes!(handlers::file::export))
-        .routes(routes!(handlers::show, handlers::write::put, handlers::write::change, handlers::write::delete))
-        .layer((
-            TellLayer,
-            DefaultBodyLimit::max(MAX_BODY),
-            SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")),
-        ))
+    protected(
+        OpenApiRouter::new()
+            .routes(routes!(handlers::show_by_query))
+            .routes(routes!(handlers::list, handlers::write::create))
+            .routes(routes!(handlers::list_new))
+            .routes(routes!(handlers::stats))
+            .routes(routes!(handlers::file::export))
+            .routes(routes!(handlers::show, handlers::write::put, handlers::write::change, handlers::write::delete)),
+    )
 }

@@ -2,5 +2,7 @@
 
 pub mod body;
 pub mod conditional;
+pub mod fields;
+pub mod protected;
 pub mod query;
 pub mod refusals;

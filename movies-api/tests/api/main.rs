@@ -4,8 +4,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod at_size;
 mod bearer;
 mod command_line;
+mod counts;
 mod data_set;
 mod decades;
 mod docs;
@@ -19,8 +21,9 @@ mod methods;
 mod metrics;
 mod mutations;
 mod new_movies;
-mod readme;
 mod rate_limits;
+mod readme;
+mod reviews;
 mod revocations;
 mod show_movie;
 mod support;

@@ -150,23 +150,6 @@ async fn pages_hold_every_film_once_and_in_order_also_within_a_year(pool: PgPool
     }
 }
 
-#[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn s15_a_page_is_read_from_the_index(pool: PgPool) {
-    insert_many(&pool).await;
-    sqlx::query("analyze myapi.movies").execute(&pool).await.unwrap();
-    let plan: Vec<String> = sqlx::query_scalar(
-        "explain select movie_id::bigint, title, released, rating from myapi.movies
-         where released >= 1990 and rating >= 2.0 and (released, movie_id) < (2000::integer, 500::bigint)
-         order by movies.released desc, movies.movie_id desc limit 101",
-    )
-    .fetch_all(&pool)
-    .await
-    .unwrap();
-    let plan = plan.join("\n");
-    assert!(plan.contains("movies_released_idx") && !plan.contains("Sort"), "{plan}");
-    assert!(plan.contains("Index Cond: ((released >= 1990) AND (ROW(released, movie_id) <"), "{plan}");
-}
-
 /// 3,000 films of 25 years, so that many share a year, and some without year or rating.
 async fn insert_many(pool: &PgPool) {
     sqlx::query(

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::db::DbError;
 use crate::metrics;
 
 /// Media type of a problem document (RFC 9457 section 3).
@@ -109,6 +110,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The service failed")
     }
 
+    /// A write, where the role of the deployment only reads: no token is at fault, so there is no challenge, and no retry
+    /// helps.
+    #[must_use]
+    pub const fn read_only() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "read_only", "This deployment serves reads alone")
+    }
+
     /// No such path.
     #[must_use]
     pub const fn not_found() -> Self {
@@ -119,6 +127,22 @@ impl Problem {
     #[must_use]
     pub const fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The path does not have this method")
+    }
+}
+
+/// The database did not do what nobody can be told more about; the reason goes to the log, here.
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => {
+                tracing::warn!(%error, "the database is unavailable");
+                Self::unavailable()
+            }
+            DbError::Other(_) => {
+                tracing::error!(%error, "the database failed");
+                Self::internal()
+            }
+        }
     }
 }
 

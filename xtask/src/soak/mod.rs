@@ -15,6 +15,7 @@ mod figures;
 mod key_rotation;
 #[cfg(feature = "bench")]
 mod login_flood;
+mod million_movies;
 #[cfg(feature = "bench")]
 mod partition_drop;
 #[cfg(feature = "bench")]

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::figures::Figure;
 use super::{
-    key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill, refresh_races, revocation_delay,
+    key_rotation, login_flood, million_movies, partition_drop, postgres_restart, refresh_kill, refresh_races,
+    revocation_delay,
 };
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
@@ -85,6 +86,12 @@ pub const SOAKS: &[Soak] = &[
         what: "Postgres restarts 6 times, fast and at once, under mixed load",
         beside: postgres_restart::BESIDE,
         trial: postgres_restart::run,
+    },
+    Soak {
+        name: "million-movies",
+        what: "each route of movies-api with 3,000 and with a million movies, import beside a bare COPY, memory of an export",
+        beside: million_movies::BESIDE,
+        trial: million_movies::run,
     },
     Soak {
         name: "revocation-delay",

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use shared::db::{DbError, Pool};
+use shared::db::Pool;
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
@@ -216,11 +216,6 @@ pub(super) async fn list_new(
     linked(page.movies, page.next.map(|next| schemas::next_page(wanted, next)))
 }
 
-/// No token is at fault, so there is no challenge; and no retry helps.
-pub(super) const fn read_only() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "read_only", "This deployment serves reads alone")
-}
-
 impl From<MoviesError> for Problem {
     fn from(error: MoviesError) -> Self {
         match error {
@@ -236,20 +231,13 @@ impl From<MoviesError> for Problem {
             .detail("It was changed, stored or deleted meanwhile: read it again."),
             MoviesError::ReadOnly(error) => {
                 tracing::warn!(%error, "a write was refused: the role of this deployment only reads");
-                read_only()
+                Self::read_only()
             }
             MoviesError::Contended => {
                 tracing::warn!("gave up on a write that others got in the way of again and again");
                 Self::unavailable()
             }
-            MoviesError::Internal(DbError::Unavailable(error)) => {
-                tracing::warn!(%error, "the database is unavailable");
-                Self::unavailable()
-            }
-            MoviesError::Internal(DbError::Other(error)) => {
-                tracing::error!(%error, "the database failed");
-                Self::internal()
-            }
+            MoviesError::Internal(error) => error.into(),
         }
     }
 }

@@ -4,9 +4,9 @@ use serde::Serialize;
 use shared::http::problem::Problem;
 use utoipa::ToSchema;
 
-use super::fields::Fields;
 use crate::movies::model::{self, Changes, Film, ValueError};
 use crate::web::body::Members;
+use crate::web::fields::Fields;
 
 /// A film to be stored, for the documentation.
 #[derive(Serialize, ToSchema)]
@@ -111,7 +111,7 @@ fn refuse_others(fields: &mut Fields, members: &Members<'_>, known: &[&str]) {
     const SHOWN: usize = 40;
     for name in members.others(known) {
         let shown: String = name.chars().take(SHOWN).collect();
-        fields.keep::<()>(shown, Err(ValueError::NotAMember));
+        fields.keep::<(), _>(shown, Err(ValueError::NotAMember));
     }
 }
 

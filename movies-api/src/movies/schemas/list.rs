@@ -3,12 +3,12 @@
 use shared::http::problem::Problem;
 use url::form_urlencoded::Serializer;
 
-use super::fields::Fields;
 use crate::config::{DEFAULT_PAGE, MAX_PAGE};
 use crate::movies::files::Format;
 use crate::movies::listing::{Filter, Listing, Place, Sort};
 use crate::movies::model::{self, ValueError};
 use crate::routes;
+use crate::web::fields::Fields;
 use crate::web::query::Query;
 
 /// What `GET /movies` is asked for.

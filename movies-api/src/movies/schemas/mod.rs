@@ -1,18 +1,17 @@
 //! What requests say, checked as a whole: every wrong field is named in one answer.
 
-mod fields;
 pub mod film;
 pub mod list;
 
 use shared::http::percent;
 use shared::http::problem::Problem;
 
-use self::fields::Fields;
 use super::cursor::Cursor;
 use super::model::{self, ValueError};
 use super::service::NewMovies;
 use crate::config::{DEFAULT_PAGE, MAX_PAGE};
 use crate::routes;
+use crate::web::fields::Fields;
 use crate::web::query::{Malformed, Query};
 
 /// Reads `?movie_id=`.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use shared::db::{DbError, Pool};
+use shared::db::Pool;
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
@@ -28,11 +28,5 @@ type Refused = Refusals<DecadesRead>;
     responses((status = 200, description = "The decades.", body = [Decade]), Refused)
 )]
 pub(super) async fn list(_: Authorized<DecadesRead>, State(pool): State<Pool>) -> Result<Json<Vec<Decade>>, Problem> {
-    service::list(&pool).await.map(Json).map_err(|error| {
-        tracing::error!(%error, "decades cannot be read");
-        match error {
-            DbError::Unavailable(_) => Problem::unavailable(),
-            DbError::Other(_) => Problem::internal(),
-        }
-    })
+    Ok(Json(service::list(&pool).await?))
 }

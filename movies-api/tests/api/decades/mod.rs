@@ -5,17 +5,13 @@ pub mod model;
 pub mod service;
 mod store;
 
-use http::{HeaderValue, header};
-use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::AppState;
+use crate::web::protected::protected;
 
-/// The routes of this room. What they answer depends on the token, so no cache may keep it.
+/// The routes of this room.
 pub fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(handlers::list))
-        .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .layer(SetResponseHeaderLayer::overriding(header::VARY, HeaderValue::from_static("Authorization")))
+    protected(OpenApiRouter::new().routes(routes!(handlers::list)))
 }

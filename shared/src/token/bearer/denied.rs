@@ -117,7 +117,8 @@ pub(super) fn documented(realm: &str, scope: &'static str, when_stale: WhenStale
         let status = problem.status();
         let mut answers = answers.problem(&problem);
         if let Reason::Limited(told) = reason {
-            answers = answers.header(status, &POLICY, "What each policy allows at once, and its seconds.", &told.policy());
+            answers =
+                answers.header(status, &POLICY, "What each policy allows at once, and its seconds.", &told.policy());
             answers = answers.header(status, &LEFT, "What is left, and for how many seconds.", &told.left());
         }
         match denied.challenge() {

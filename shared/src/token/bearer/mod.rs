@@ -148,6 +148,11 @@ impl Gate {
         Self { limits: Some(limits), ..self }
     }
 
+    /// The clock that tokens are checked by, for handlers that need the time.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What is revoked, and how current that is.
     pub fn revocations(&self) -> &Revocations {
         self.verifier.revocations()

@@ -23,8 +23,8 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-pub use self::told::{Tell, TellLayer};
 pub(super) use self::told::{LEFT, POLICY, Told, tell};
+pub use self::told::{Tell, TellLayer};
 use crate::clock::Clock;
 use crate::token::claims::AccessClaims;
 
@@ -100,7 +100,10 @@ impl Limits {
         let now = self.clock.ticks();
         self.tidy(now.as_secs());
         let subject = self.subjects.as_ref().map(|counter| counter.count(&(&claims.iss, &claims.sub), now));
-        let client = self.clients.as_ref().map(|counter| counter.count(&(&claims.iss, &claims.client_id), now));
+        // What is refused to a subject is not at the cost of everybody else with the same client.
+        let is_refused = subject.is_some_and(|budget| budget.left.is_none());
+        let clients = self.clients.as_ref().filter(|_| !is_refused);
+        let client = clients.map(|counter| counter.count(&(&claims.iss, &claims.client_id), now));
         let told = Told { subject, client };
         if told.is_exhausted() { Err(told) } else { Ok(told) }
     }

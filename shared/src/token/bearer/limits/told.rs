@@ -66,7 +66,7 @@ impl Told {
         for budget in self.budgets() {
             text.push_str(if text.is_empty() { "" } else { ", " });
             // A String takes everything.
-            drop(item(&mut text, budget));
+            item(&mut text, budget).unwrap_or_default();
         }
         text
     }
@@ -89,7 +89,7 @@ struct Slot(Arc<OnceLock<Told>>);
 pub(in crate::token::bearer) fn tell(parts: &Parts, told: Told) {
     if let Some(Slot(slot)) = parts.extensions.get() {
         // The first check of a request counts; there is no second.
-        drop(slot.set(told));
+        slot.get_or_init(|| told);
     }
 }
 

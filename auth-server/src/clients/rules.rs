@@ -61,7 +61,8 @@ fn check_grants(new: &NewClient) -> Result<(), Broken> {
 
 fn check_scopes(new: &NewClient, catalogue: &Catalogue) -> Result<(), Broken> {
     let mut known = Vec::new();
-    for (field, audience) in [("audience", &new.audience)].into_iter().chain(new.audiences.iter().map(|a| ("audiences", a)))
+    for (field, audience) in
+        [("audience", &new.audience)].into_iter().chain(new.audiences.iter().map(|a| ("audiences", a)))
     {
         known.push(catalogue.scopes_for(audience).ok_or_else(|| unknown_audience(field, audience))?);
     }
@@ -86,13 +87,17 @@ fn check_authentication(new: &NewClient) -> Result<(), Broken> {
         (ClientKind::Public, AuthMethod::None) | (ClientKind::Confidential, AuthMethod::Secret) => {
             let field = if jwks.is_some() { "jwks" } else { "jwks_uri" };
             match jwks.is_some() || jwks_uri.is_some() {
-                true => Err(Broken::new(field, "keys are for a client whose token_endpoint_auth_method is private_key_jwt")),
+                true => {
+                    Err(Broken::new(field, "keys are for a client whose token_endpoint_auth_method is private_key_jwt"))
+                }
                 false => Ok(()),
             }
         }
         (ClientKind::Confidential, AuthMethod::PrivateKeyJwt) => match (jwks, jwks_uri) {
             (Some(_), None) | (None, Some(_)) => Ok(()),
-            (None, None) => Err(Broken::new(METHOD, "private_key_jwt needs the client's public keys: jwks or jwks_uri")),
+            (None, None) => {
+                Err(Broken::new(METHOD, "private_key_jwt needs the client's public keys: jwks or jwks_uri"))
+            }
             // "The jwks_uri and jwks parameters MUST NOT both be present in the same request or response." (RFC 7591
             // section 2)
             (Some(_), Some(_)) => Err(Broken::new("jwks_uri", "the keys are in jwks already: give one of the two")),

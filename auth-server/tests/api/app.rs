@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use auth_server::app;
-use auth_server::clients::{ApplicationType, Authentication, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient};
+use auth_server::clients::{
+    ApplicationType, Authentication, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient,
+};
 use auth_server::config::AuthConfig;
 use auth_server::keys::{self, NewKey};
 use auth_server::passwords::{Leniency, Plain};

@@ -136,14 +136,23 @@ async fn keys_and_demands_are_shown_and_can_be_changed(pool: Pool) {
     let reviews = NewScope { scope: "reviews:read".into(), description: "Read reviews".into() };
     app.state.resource_servers.create("urn:reviews", "reviews", &[reviews]).await.unwrap();
     let binary = Binary::on(&pool);
-    let created = binary.run_with(
-        &[
-            &["client", "create", "billing", "--grant", "client_credentials", "--scope", "movies:read reviews:read"][..],
-            &["--also-for", "urn:reviews", "--require-par", "--require-dpop", "--jwks", "-", "--output", "json"],
-        ]
-        .concat(),
-        JWK,
-    );
+    let created =
+        binary.run_with(
+            &[
+                &[
+                    "client",
+                    "create",
+                    "billing",
+                    "--grant",
+                    "client_credentials",
+                    "--scope",
+                    "movies:read reviews:read",
+                ][..],
+                &["--also-for", "urn:reviews", "--require-par", "--require-dpop", "--jwks", "-", "--output", "json"],
+            ]
+            .concat(),
+            JWK,
+        );
     assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""));
     let created: Value = serde_json::from_str(&created.stdout).unwrap();
     assert_eq!(created["client_secret"], Value::Null, "who signs needs no secret");

@@ -10,7 +10,9 @@ use shared::token::scope::ScopeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::clients::{ApplicationType, AuthMethod, Authentication, ClientId, ClientKind, Declared, Lifetimes, NewClient};
+use crate::clients::{
+    ApplicationType, AuthMethod, Authentication, ClientId, ClientKind, Declared, Lifetimes, NewClient,
+};
 
 /// The fields of a client.
 const FIELDS: [&str; 23] = [

@@ -7,9 +7,7 @@ fn refused(text: &str) -> String {
 #[test]
 fn what_is_left_out_has_a_default() {
     let file = File::parse("[clients.web]\ngrants = ['password']\nscopes = ['a', 'b c']\n", "urn:a").unwrap();
-    let [Declared { new, disabled: None, secret_hashes: None }] = file.clients.as_slice() else {
-        panic!("{file:?}")
-    };
+    let [Declared { new, disabled: None, secret_hashes: None }] = file.clients.as_slice() else { panic!("{file:?}") };
     assert_eq!((new.name.as_str(), new.kind, new.audience.as_str()), ("web", ClientKind::Confidential, "urn:a"));
     assert_eq!((new.scopes.to_string(), new.default_scopes.to_string()), ("a b c".into(), "a b c".into()));
     assert_eq!((file.line(&new.client_id, "scopes"), file.line(&new.client_id, "name")), (Some(3), Some(1)));

@@ -7,7 +7,9 @@ use shared::token::scope::ScopeSet;
 
 use super::super::Context;
 use super::print;
-use crate::clients::{ApplicationType, Authentication, Client, ClientId, ClientKind, Clients, GrantType, Lifetimes, NewClient};
+use crate::clients::{
+    ApplicationType, Authentication, Client, ClientId, ClientKind, Clients, GrantType, Lifetimes, NewClient,
+};
 
 /// Flags of `client create`.
 #[derive(clap::Args)]
@@ -216,7 +218,9 @@ impl Update {
                 redirect_uris: uris(self.redirect_uris, is.redirect_uris),
                 post_logout_redirect_uris: uris(self.post_logout_redirect_uris, is.post_logout_redirect_uris),
                 skips_consent: self.skip_consent.unwrap_or(is.skips_consent),
-                require_pushed_authorization_requests: self.require_par.unwrap_or(is.require_pushed_authorization_requests),
+                require_pushed_authorization_requests: self
+                    .require_par
+                    .unwrap_or(is.require_pushed_authorization_requests),
                 dpop_bound_access_tokens: self.require_dpop.unwrap_or(is.dpop_bound_access_tokens),
                 authentication: authentication.over(is.authentication),
                 lifetimes: self.lifetimes.over(is.lifetimes),

@@ -1,8 +1,9 @@
 //! A streaming standby of a private server, for tests of reading from one and of failovers.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -18,7 +19,7 @@ use crate::process::once;
 /// # Errors
 /// When `pg_basebackup` is missing or fails.
 pub fn copy(primary: &Server, data: &Path, account: &Account, interrupt: &Interrupt) -> Result<()> {
-    let mut backup = binaries_of(primary.data())?.command("pg_basebackup");
+    let mut backup = command(primary.data(), "pg_basebackup")?;
     backup.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--no-password", "-U", SUPERUSER]);
     backup.args(["-p", &url::PORT.to_string(), "-h"]).arg(primary.socket()).arg("-D").arg(data);
     once::must(&backup, account.ids, "", interrupt).map(drop)
@@ -45,11 +46,15 @@ pub fn promote(standby: &Server, account: &Account, interrupt: &Interrupt) -> Re
 }
 
 fn pg_ctl(server: &Server, what: &str, account: &Account, interrupt: &Interrupt) -> Result<()> {
-    let mut command = binaries_of(server.data())?.command("pg_ctl");
+    let mut command = command(server.data(), "pg_ctl")?;
     command.args([what, "-D"]).arg(server.data());
     once::must(&command, account.ids, "", interrupt).map(drop)
 }
 
-fn binaries_of(data: &Path) -> Result<Binaries> {
-    Binaries::find(find_major(data)?)?.context("the programs of the running server are gone")
+/// A call of a program that lies beside the server's own; the server may be found by a link.
+fn command(data: &Path, program: &str) -> Result<Command> {
+    let binaries = Binaries::find(find_major(data)?)?.context("the programs of the running server are gone")?;
+    let server = fs::canonicalize(binaries.folder().join("postgres")).context("the running server is gone")?;
+    let path = server.with_file_name(program);
+    Ok(binaries.command(path.to_str().context("the programs' folder is no text")?))
 }

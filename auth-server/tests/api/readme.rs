@@ -69,8 +69,6 @@ async fn every_refusal_is_in_the_table_and_nothing_else(pool: Pool) {
             "access_denied",
             "login_required",
             "consent_required",
-            "unsupported_response_type",
-            "request_not_supported",
             "request_uri_not_supported",
         ]
         .map(str::to_owned),

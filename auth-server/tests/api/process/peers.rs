@@ -86,7 +86,9 @@ const SIGNING: &str = "signing";
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn openid_client_signs_and_pushes_from_discovery_alone(pool: Pool) {
-    let Some(folder) = packages::installed("openid_client_signs_and_pushes_from_discovery_alone", "peers") else { return };
+    let Some(folder) = packages::installed("openid_client_signs_and_pushes_from_discovery_alone", "peers") else {
+        return;
+    };
     let app = TestApp::new(pool.clone()).await;
     let keys = signing(&app).await;
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

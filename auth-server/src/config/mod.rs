@@ -86,6 +86,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
     Setting::new(
+        "MYAPI_AUTH__PUSHED_REQUEST_TTL",
+        "60",
+        "seconds in which a browser has to bring a pushed authorization request; 5 to 90",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS",
+        "false",
+        "true refuses authorization requests that were not pushed to /par, of every client",
+    ),
+    Setting::new(
         "MYAPI_AUTH__SESSION_IDLE_TTL",
         "28800",
         "seconds that a browser stays signed in without being used; 60 to 31622400",
@@ -179,6 +189,10 @@ pub struct AuthConfig {
     pub refresh: RefreshSettings,
     /// Life of an authorization code.
     pub code_ttl: Duration,
+    /// How long a pushed authorization request can begin.
+    pub pushed_request_ttl: Duration,
+    /// Whether every client has to push its authorization requests.
+    pub requires_pushed_requests: bool,
     /// Lives of browser sessions.
     pub sessions: SessionSettings,
     /// How often partitions are made and dropped.
@@ -228,6 +242,8 @@ impl AuthConfig {
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
+            requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             audit_retention: read_audit_retention(settings)?,

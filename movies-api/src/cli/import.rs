@@ -49,7 +49,7 @@ impl Import {
         let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
         let rows =
             Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
-        let mut conn = super::connect(sources).await?;
+        let mut conn = super::connect_primary(sources).await?;
         let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
         let teller = Teller::new(&file, progress);
         let result = import(&mut conn, rows, options, |stage| teller.tell(stage)).await;

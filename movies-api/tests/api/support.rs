@@ -15,7 +15,7 @@ use movies_api::config::REALM;
 use movies_api::state::AppState;
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{Pool, Primary};
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::testing::{TestIssuer, TokenBuilder};
@@ -67,7 +67,7 @@ impl TestApp {
         let keys = Keys::fixed(issuer.key_set());
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
         let gate = Gate::new(verifier, keys, REALM, clock.clone()).with_limits(limits);
-        Self::behind(pool, issuer, Arc::new(gate), clock, true, app::rooms())
+        Self::behind(pool, issuer, (Arc::new(gate), clock), true, app::rooms())
     }
 
     /// With keys from wherever.
@@ -98,20 +98,23 @@ impl TestApp {
     ) -> Self {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
-        Self::behind(pool, issuer, gate, clock, has_docs, rooms)
+        Self::behind(pool, issuer, (gate, clock), has_docs, rooms)
     }
 
     fn behind(
         pool: Pool,
         issuer: TestIssuer,
-        gate: Arc<Gate>,
-        clock: Clock,
+        (gate, clock): (Arc<Gate>, Clock),
         has_docs: bool,
         rooms: OpenApiRouter<AppState>,
     ) -> Self {
         let login = Endpoints::of(issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
-        Self { issuer, clock, router: app::assemble(rooms, AppState { pool, gate }, options) }
+        Self {
+            issuer,
+            clock,
+            router: app::assemble(rooms, AppState { primary: Primary::new(pool.clone(), None), pool, gate }, options),
+        }
     }
 
     /// A good token in the making.

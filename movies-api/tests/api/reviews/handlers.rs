@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{Pool, Primary};
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
@@ -70,13 +70,13 @@ pub(super) async fn list(
 )]
 pub(super) async fn create(
     caller: Authorized<ReviewsWrite>,
-    State(pool): State<Pool>,
+    State(primary): State<Primary>,
     State(clock): State<Clock>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Review>), Problem> {
     let review = schemas::new_review(&body::text(&headers, body, JSON)?)?;
-    let stored = service::create(&pool, &review, caller.identity(), clock.now()).await?;
+    let stored = service::create(primary.pool(), &review, caller.identity(), clock.now()).await?;
     Ok((StatusCode::CREATED, Json(stored)))
 }
 

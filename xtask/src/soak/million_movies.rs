@@ -266,35 +266,38 @@ fn write_movies(file: &Path, count: u32) -> Result<()> {
 /// One line of CSV.
 fn movie(number: u32) -> String {
     let the = if draw(number, 1) < 0.3 { "The " } else { "" };
-    // Low numbers are frequent: the first word in a fifth of all titles, the last ones in a thousandth.
-    let [first, second] = [(2, 3), (3, 2)].map(|(salt, power)| word((draw(number, salt).powi(power) * 400.0) as u32));
-    let year = 1920 + (draw(number, 4).sqrt() * 100.0) as u32;
+    // Low numbers are frequent: the first words in a fifth of all titles, the last ones in a thousandth.
+    let [first, second] = [(2, 3), (3, 2)].map(|(salt, power)| word(pick(draw(number, salt).powi(power), 400)));
+    let year = 1920 + pick(draw(number, 4).sqrt(), 100);
     // A bell between 2.0 and 9.4.
-    let tenths = 20 + ((draw(number, 5) + draw(number, 6) + draw(number, 7)) / 3.0 * 75.0) as u32;
-    format!(
-        "{number},{the}{first} {second} X{:x},{year},{}.{}",
-        number.wrapping_mul(7919) % 100_003,
-        tenths / 10,
-        tenths % 10
-    )
+    let tenths = 20 + pick((draw(number, 5) + draw(number, 6) + draw(number, 7)) / 3.0, 75);
+    let own = number.wrapping_mul(7919) % 100_003;
+    format!("{number},{the}{first} {second} X{own:x},{year},{}.{}", tenths / 10, tenths % 10)
+}
+
+/// The number below `of` that stands at this share of the way.
+fn pick(share: f64, of: u32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a small number")]
+    let number = (share * f64::from(of)) as u32;
+    number.min(of - 1)
 }
 
 /// Two to three syllables.
 fn word(number: u32) -> String {
     const SYLLABLES: [&str; 8] = ["ba", "do", "fu", "ke", "li", "mo", "ra", "su"];
-    let syllable = |at: u32| SYLLABLES.get(at as usize % 8).copied().unwrap_or_default();
+    let syllable = |at: u32| usize::try_from(at % 8).ok().and_then(|at| SYLLABLES.get(at).copied()).unwrap_or_default();
     let third = if number >= 64 { syllable(number / 64) } else { "" };
     format!("{}{}{third}", syllable(number), syllable(number / 8))
 }
 
 /// From 0 to 1, well mixed, and the same each time.
 fn draw(number: u32, salt: u32) -> f64 {
-    let mut mixed =
-        u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(salt).wrapping_mul(0xd1b5_4a32_d192_ed03);
+    let seeds = [(number, 0x9e37_79b9_7f4a_7c15_u64), (salt, 0xd1b5_4a32_d192_ed03)];
+    let mut mixed = seeds.iter().fold(0, |mixed, (seed, factor)| mixed ^ u64::from(*seed).wrapping_mul(*factor));
     for shift in [30, 27] {
         mixed = (mixed ^ (mixed >> shift)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     }
-    f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
+    f64::from(u32::try_from(mixed >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use shared::db::DbError;
+use shared::token::dpop::ProofRefusal;
 
 use crate::clients;
 use crate::codes::RedeemError;
@@ -86,6 +87,12 @@ pub enum TokenError {
     /// The authorization code was refused.
     #[error("authorization code: {0}")]
     Code(#[from] RedeemError),
+    /// The DPoP proof was refused, or there has to be one.
+    #[error("proof: {0}")]
+    Proof(#[from] ProofRefusal),
+    /// The DPoP proof answers with no nonce of ours, or with an old one.
+    #[error("the proof has no nonce of this server, or an old one")]
+    Nonce,
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -167,8 +174,9 @@ impl Answer {
             | RefreshError::ClientChanged
             | RefreshError::Expired
             | RefreshError::Reused { .. }
+            | RefreshError::OtherKey
             | RefreshError::KeyGone(_) => {
-                let text = "the refresh token is invalid, expired, revoked or another client's";
+                let text = "the refresh token is invalid, expired, revoked, another client's or another key's";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
             }
             RefreshError::Randomness(_) => Self::failed(),
@@ -189,13 +197,40 @@ impl Answer {
             | RedeemError::Expired
             | RedeemError::Replayed
             | RedeemError::SessionEnded
+            | RedeemError::OtherKey
             | RedeemError::UserChanged => {
-                let text = "the authorization code, its redirect_uri or its code_verifier is invalid";
+                let text = "the authorization code, its redirect_uri, its code_verifier or its key is invalid";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
             }
             RedeemError::Randomness(_) => Self::failed(),
             RedeemError::Database(error) => Self::database(error),
         }
+    }
+
+    /// One text for every bad proof; RFC 9449 section 5.
+    const fn proof(refusal: &ProofRefusal) -> Self {
+        let text = match refusal {
+            ProofRefusal::Missing => "the client has to prove a key: the DPoP header is missing",
+            ProofRefusal::Header
+            | ProofRefusal::TooLong
+            | ProofRefusal::Segments
+            | ProofRefusal::Malformed
+            | ProofRefusal::Type
+            | ProofRefusal::HeaderMember
+            | ProofRefusal::Algorithm
+            | ProofRefusal::Key(_)
+            | ProofRefusal::KeyAlgorithm
+            | ProofRefusal::Signature
+            | ProofRefusal::Claim(_)
+            | ProofRefusal::Method
+            | ProofRefusal::Address
+            | ProofRefusal::Stale { .. }
+            | ProofRefusal::Future { .. }
+            | ProofRefusal::Token
+            | ProofRefusal::OtherKey
+            | ProofRefusal::Replayed => "the DPoP proof is malformed, too old, used before, or not for this request",
+        };
+        Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", text)
     }
 
     const fn database(error: &DbError) -> Self {
@@ -273,6 +308,12 @@ impl From<&TokenError> for Answer {
             TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Code(error) => Self::code(error),
+            TokenError::Proof(refusal) => Self::proof(refusal),
+            TokenError::Nonce => Self::new(
+                Code::BAD_REQUEST,
+                "use_dpop_nonce",
+                "the proof has to carry the nonce of the DPoP-Nonce header",
+            ),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }

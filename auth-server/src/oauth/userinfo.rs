@@ -2,6 +2,7 @@
 //!
 //! 1. The token is one of ours with scope `openid`, for whichever resource server: clients do not get another one for
 //!    this. Its signature and times are checked by the same code as at any resource server.
+//!    One that is bound to a key comes with a proof of it (RFC 9449 section 7), here as there.
 //! 2. Whether it, its session, user, client or key was revoked is asked here and now; so is whether the user is the one of
 //!    the token's version.
 //! 3. What the scope allows is answered as it is today, not as it was at the login.
@@ -10,13 +11,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
-use http::{HeaderValue, Method};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use shared::db::DbError;
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Denied, Permission};
 use shared::token::claims::AccessClaims;
+use shared::token::dpop::PROOF;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::{RefOr, Response as Documented};
 use utoipa::{IntoResponses, ToSchema};
@@ -37,7 +39,8 @@ pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION]);
+        .allow_headers([AUTHORIZATION, HeaderName::from_static(PROOF)])
+        .expose_headers([WWW_AUTHENTICATE]);
     OpenApiRouter::new().routes(routes!(userinfo, userinfo_by_post)).layer(cors)
 }
 

@@ -26,6 +26,7 @@ fn the_corpora_are_replayed() {
     replay("redirect", checks::redirect);
     replay("authorize", checks::authorize);
     replay("pkce", checks::pkce);
+    replay("dpop", checks::dpop);
 }
 
 /// The fuzz targets are those that are replayed.
@@ -33,7 +34,7 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce"];
+    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "dpop"];
     assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
@@ -84,6 +85,11 @@ proptest! {
     }
 
     #[test]
+    fn addresses_of_proofs(bytes in near(&["http://", "https://", "HTTP:", "//", "127.0.0.1", "a.example", "[::1]", ":80", ":443", "/", "/..", "/%2e", "%", "%7e", "%C3%bc", "?x", "#", "@", "\\", "\t", "é", "\n"])) {
+        checks::dpop(&bytes);
+    }
+
+    #[test]
     fn anything(bytes: Vec<u8>) {
         checks::form(&bytes);
         checks::basic(&bytes);
@@ -92,5 +98,6 @@ proptest! {
         checks::redirect(&bytes);
         checks::authorize(&bytes);
         checks::pkce(&bytes);
+        checks::dpop(&bytes);
     }
 }

@@ -89,6 +89,9 @@ pub enum Reason {
     /// No whole number of seconds.
     #[error("max_age is a number of seconds")]
     MaxAge,
+    /// Not base64url of 32 bytes.
+    #[error("dpop_jkt is not the SHA-256 thumbprint of a key")]
+    Thumbprint,
     /// Not an id_token of this server for this client.
     #[error("id_token_hint is not an id_token of this server for this client")]
     Hint,
@@ -129,6 +132,7 @@ impl Reason {
             | Self::Challenge
             | Self::Prompt
             | Self::MaxAge
+            | Self::Thumbprint
             | Self::Hint => "invalid_request",
             Self::RequestObject => "request_not_supported",
             Self::RequestUri => "request_uri_not_supported",

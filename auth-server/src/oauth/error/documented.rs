@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use shared::db::DbError;
 use shared::http::docs::Answers;
+use shared::token::dpop::ProofRefusal;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
@@ -45,6 +46,8 @@ impl IntoResponses for TokenError {
             Self::GrantNotAllowed,
             Self::Scope,
             Self::Target,
+            Self::Proof(ProofRefusal::Replayed),
+            Self::Nonce,
             Self::Client(clients::AuthenticateError::Unknown),
             Self::Form(FormError::TooLarge),
             Self::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),

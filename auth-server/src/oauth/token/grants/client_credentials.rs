@@ -41,7 +41,8 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Negotiate { scope, .. } => Input::Negotiated { pre_grant: negotiate(state, client, scope)? },
             Output::Ok { pre_grant, .. } => {
                 let scope = ScopeSet::from_names(pre_grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-                let minted = issue::client_token(state, client, scope.clone(), now)?;
+                let binding = request.bind(state).await?;
+                let minted = issue::client_token(state, client, scope.clone(), &binding, now)?;
                 return Ok(TokenResponse::new(minted, scope, None, now));
             }
             Output::Err(refusal) => return Err(refused(*refusal)),

@@ -53,8 +53,8 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Negotiate { scope, .. } => {
                 Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
             }
-            Output::Issue { grant } => Input::Issued(issue(state, client, &owner, grant, now).await?),
-            Output::Ok { token, scope } => return respond(token, scope, now),
+            Output::Issue { grant } => Input::Issued(issue(state, client, &owner, grant, request).await?),
+            Output::Ok { token, scope } => return respond(token, scope, request, now),
             Output::Err(refusal) => return Err(refused(refusal)),
             Output::Authenticate { .. } => {
                 return Err(TokenError::Machine("another client than the authenticated one"));
@@ -103,35 +103,42 @@ async fn issue(
     client: &Client,
     owner: &Option<User>,
     grant: &Grant,
-    now: DateTime<Utc>,
+    request: ClientRequest<'_>,
 ) -> Result<IssuedToken, TokenError> {
+    let now = state.clock.now();
     let user = owner.as_ref().filter(|user| user.sub.to_string() == grant.owner_id);
     let user = user.ok_or(TokenError::Machine("another user than the verified one"))?;
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-    let (sid, refresh) = start_family(state, client, user, &scope, now).await?;
-    let minted = issue::access_token(state, UserGrant { user, client, scope, sid, auth_time: now }, now)?;
+    let binding = &request.bind(state).await?;
+    let access_ttl = issue::access_ttl(state, client);
+    let key = binding.key();
+    let family = NewFamily { user, client, scope: &scope, session_id: None, auth_time: now, access_ttl, key };
+    let (sid, refresh) = start_family(state, &family, now).await?;
+    let minted = issue::access_token(state, UserGrant { user, client, scope, sid, auth_time: now, binding }, now)?;
     Ok(IssuedToken { token: minted.token, refresh, until: minted.expires_at, token_type: TokenType::Bearer })
 }
 
 async fn start_family(
     state: &AppState,
-    client: &Client,
-    user: &User,
-    scope: &ScopeSet,
+    family: &NewFamily<'_>,
     now: DateTime<Utc>,
 ) -> Result<(Uuid, Option<String>), TokenError> {
-    if !client.allows(GrantType::RefreshToken) {
+    if !family.client.allows(GrantType::RefreshToken) {
         return Ok((Uuid::new_v4(), None));
     }
-    let access_ttl = issue::access_ttl(state, client);
-    let family = NewFamily { user, client, scope, session_id: None, auth_time: now, access_ttl };
-    let started = state.tokens.start(&family, now).await?;
+    let started = state.tokens.start(family, now).await?;
     Ok((started.family_id, Some(started.refresh_token.text())))
 }
 
-fn respond(token: &IssuedToken, scope: &Scope, now: DateTime<Utc>) -> Result<TokenResponse, TokenError> {
+fn respond(
+    token: &IssuedToken,
+    scope: &Scope,
+    request: ClientRequest<'_>,
+    now: DateTime<Utc>,
+) -> Result<TokenResponse, TokenError> {
     let scope = ScopeSet::from_names(scope.iter()).map_err(|_| TokenError::Scope)?;
-    let minted = Minted { token: token.token.clone(), expires_at: token.until };
+    let token_type = request.token_type();
+    let minted = Minted { token: token.token.clone(), token_type, expires_at: token.until };
     Ok(TokenResponse::new(minted, scope, token.refresh.clone(), now))
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth_server::clients::{ClientKind, NewClient};
 use auth_server::housekeeping::Housekeeping;
 use axum::body::Body;
 use chrono::TimeDelta;
@@ -310,6 +311,16 @@ async fn t31_userinfo_takes_a_bound_token_with_its_proof_alone(pool: Pool) {
     ] {
         assert_eq!(ask(scheme, proof).await.status, 401, "{scheme}");
     }
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn t31_a_client_that_has_to_be_bound_is_refused_without_a_proof(pool: Pool) {
+    let app = TestApp::new(pool).await;
+    let new = NewClient { dpop_bound_access_tokens: true, ..app::client("bound", ClientKind::Public) };
+    app.create_client(&new).await;
+    ask_as(&app, "bound", &PASSWORD_GRANT, None).await.assert_error(400, "invalid_dpop_proof");
+    let key = TestIssuer::es256();
+    assert_bound(&ask_as(&app, "bound", &PASSWORD_GRANT, Some(&proof(&app, &key))).await, &key);
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -65,7 +65,7 @@ fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::
 /// "the authorization server MUST reject token requests from the client that do not contain the DPoP header" (RFC 9449
 /// section 5.2).
 fn check_proof(request: TokenRequest<'_>, client: &Client) -> Result<(), TokenError> {
-    if false && request.proof().is_none() {
+    if client.dpop_bound_access_tokens && request.proof().is_none() {
         return Err(ProofRefusal::Missing.into());
     }
     Ok(())

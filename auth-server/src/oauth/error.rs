@@ -2,6 +2,7 @@
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
 mod documented;
+mod proof;
 mod recorded;
 
 use axum::response::{IntoResponse, Response};
@@ -176,7 +177,7 @@ impl Answer {
             | RefreshError::Reused { .. }
             | RefreshError::OtherKey
             | RefreshError::KeyGone(_) => {
-                let text = "the refresh token is invalid, expired, revoked, another client's or another key's";
+                let text = "the refresh token is invalid, expired, revoked or another client's";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
             }
             RefreshError::Randomness(_) => Self::failed(),
@@ -199,38 +200,12 @@ impl Answer {
             | RedeemError::SessionEnded
             | RedeemError::OtherKey
             | RedeemError::UserChanged => {
-                let text = "the authorization code, its redirect_uri, its code_verifier or its key is invalid";
+                let text = "the authorization code, its redirect_uri or its code_verifier is invalid";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
             }
             RedeemError::Randomness(_) => Self::failed(),
             RedeemError::Database(error) => Self::database(error),
         }
-    }
-
-    /// One text for every bad proof; RFC 9449 section 5.
-    const fn proof(refusal: &ProofRefusal) -> Self {
-        let text = match refusal {
-            ProofRefusal::Missing => "the client has to prove a key: the DPoP header is missing",
-            ProofRefusal::Header
-            | ProofRefusal::TooLong
-            | ProofRefusal::Segments
-            | ProofRefusal::Malformed
-            | ProofRefusal::Type
-            | ProofRefusal::HeaderMember
-            | ProofRefusal::Algorithm
-            | ProofRefusal::Key(_)
-            | ProofRefusal::KeyAlgorithm
-            | ProofRefusal::Signature
-            | ProofRefusal::Claim(_)
-            | ProofRefusal::Method
-            | ProofRefusal::Address
-            | ProofRefusal::Stale { .. }
-            | ProofRefusal::Future { .. }
-            | ProofRefusal::Token
-            | ProofRefusal::OtherKey
-            | ProofRefusal::Replayed => "the DPoP proof is malformed, too old, used before, or not for this request",
-        };
-        Self::new(StatusCode::BAD_REQUEST, "invalid_dpop_proof", text)
     }
 
     const fn database(error: &DbError) -> Self {

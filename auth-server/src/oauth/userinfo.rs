@@ -22,7 +22,7 @@ use shared::token::dpop::PROOF;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::{RefOr, Response as Documented};
 use utoipa::{IntoResponses, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ use crate::revocations::{self, TokenIds};
 use crate::routes;
 use crate::state::AppState;
 use crate::users::User;
+use crate::web::error::method_not_allowed;
 
 pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
@@ -41,7 +42,9 @@ pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([AUTHORIZATION, HeaderName::from_static(PROOF)])
         .expose_headers([WWW_AUTHENTICATE]);
-    OpenApiRouter::new().routes(routes!(userinfo, userinfo_by_post)).layer(cors)
+    // A fallback of its own, so that a page's preflight meets the layer before it is a method that is not there.
+    let routes = routes!(userinfo, userinfo_by_post).map(|methods| methods.fallback(method_not_allowed));
+    OpenApiRouter::new().routes(routes).layer(cors)
 }
 
 /// The scope that opens this route.

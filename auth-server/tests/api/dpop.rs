@@ -233,7 +233,7 @@ async fn t31_dpop_jkt_binds_the_code(pool: Pool) {
     assert_bound(&answer, &key);
     let form = [("grant_type", "refresh_token"), ("refresh_token", &answer.refresh_token())];
     ask_as(&app, NATIVE, &form, Some(&proof(&app, &thief))).await.assert_error(400, "invalid_grant");
-    let bad = Asking::native().with("dpop_jkt", "short");
+    let bad = Asking::native().with("dpop_jkt", "short").with("prompt", "none");
     let answer = app.get(&bad.path()).await;
     let location = answer.header("location").unwrap();
     assert!(location.starts_with("http://127.0.0.1:51004/cb?error=invalid_request"), "{location}");

@@ -22,7 +22,17 @@ async fn t31_the_service_says_whose_tokens_it_takes(pool: PgPool) {
     let app = TestApp::new(pool);
     let request = Request::get(WELL_KNOWN).header(header::ORIGIN, "https://anywhere.example");
     let answer = app.send(request.body(Body::empty()).unwrap()).await;
-    assert_snapshot!(answer, @"");
+    assert_snapshot!(answer, @r#"
+    200 OK
+    access-control-allow-origin: *
+    cache-control: public, max-age=3600
+    content-length: 307
+    content-type: application/json
+    referrer-policy: no-referrer
+    x-content-type-options: nosniff
+
+    {"resource":"http://127.0.0.1:8000","resource_name":"Movies API","authorization_servers":["http://127.0.0.1:8001"],"scopes_supported":["movies:read","movies:write"],"bearer_methods_supported":["header"],"dpop_signing_alg_values_supported":["ES256","EdDSA","RS256"],"dpop_bound_access_tokens_required":false}
+    "#);
     assert_eq!(app.ask(Method::GET, &format!("{WELL_KNOWN}/movies"), None).await.status, 404);
 }
 

@@ -5,6 +5,7 @@
 
 mod support;
 
+#[expect(dead_code, reason = "no browser is needed here")]
 #[path = "../../auth-server/tests/api/process/packages.rs"]
 mod packages;
 

@@ -14,8 +14,8 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
     sqlx::query!(
         "insert into myapi.authorization_codes
              (code_hash, expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce,
-              code_challenge, auth_time, created_at, dpop_jkt)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+              code_challenge, auth_time, created_at, audience, dpop_jkt)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         hash.as_slice(),
         code.expires_at(),
         new.client_id.as_str(),
@@ -28,6 +28,7 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
         new.code_challenge,
         new.auth_time,
         now,
+        new.audience,
         new.dpop_jkt.as_ref().map(Thumbprint::as_str),
     )
     .execute(conn)
@@ -39,7 +40,7 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
     let hash = code.hash();
     let row = sqlx::query!(
         "select expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce, code_challenge,
-                dpop_jkt, auth_time, failures, consumed_at
+                dpop_jkt, auth_time, failures, consumed_at, audience
          from myapi.authorization_codes
          where code_hash = $1 and expires_at = $2",
         hash.as_slice(),
@@ -56,6 +57,7 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
     let given_for = NewCode {
         dpop_jkt: dpop_jkt.map_err(|_| broken("dpop_jkt"))?,
         client_id: row.client_id.parse().map_err(|_| broken("client_id"))?,
+        audience: row.audience,
         scope: ScopeSet::from_names(&row.scope).map_err(|_| broken("scope"))?,
         sub: row.sub,
         user_version: row.user_version,

@@ -71,6 +71,18 @@ pub(super) async fn take(conn: &mut Conn, proof: Option<&Proof>) -> Result<Bindi
     Ok(Binding(Some(proof.key().clone())))
 }
 
+/// An authorization request that is pushed with a proof is bound to its key, as if it had named it (section 10.1); one that
+/// names another key is refused.
+pub(super) fn bind_request(parameters: &mut Vec<(String, String)>, proof: &Proof) -> Result<(), TokenError> {
+    let key = proof.key().as_str();
+    if parameters.iter().any(|(name, value)| name == "dpop_jkt" && !value.is_empty() && value != key) {
+        return Err(ProofRefusal::OtherKey.into());
+    }
+    parameters.retain(|(name, _)| name != "dpop_jkt");
+    parameters.push(("dpop_jkt".to_owned(), key.to_owned()));
+    Ok(())
+}
+
 /// A nonce for the next proof, where they are asked for and the client knows of proofs (section 8.2).
 pub(super) fn offer(state: &AppState, headers: &HeaderMap, now: DateTime<Utc>) -> Option<HeaderValue> {
     let is_wanted = state.config.has_dpop_nonces && headers.contains_key(PROOF);

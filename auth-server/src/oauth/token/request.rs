@@ -91,11 +91,6 @@ impl ClientRequest<'_> {
         self.request.proof.map(Proof::key)
     }
 
-    /// As the answer will call the token.
-    pub(super) const fn token_type(&self) -> &'static str {
-        dpop::token_type(self.request.proof.is_some())
-    }
-
     /// Takes the proof, when nothing else stands between the request and its token.
     pub(super) async fn bind(&self, state: &AppState) -> Result<Binding, TokenError> {
         if self.request.proof.is_none() {

@@ -38,4 +38,6 @@ begin
 end
 $$;
 
+revoke execute on function myapi.apply_grants() from public;
+
 select myapi.apply_grants();

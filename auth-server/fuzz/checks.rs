@@ -21,7 +21,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
-use shared::token::dpop::{Address, Expected, PROOF_LIMIT, Proof};
+use shared::token::dpop::{self, Address, Expected, PROOF_LIMIT};
 use shared::token::keys::KeySet;
 use shared::token::scope::ScopeSet;
 use url::Url;
@@ -242,7 +242,7 @@ pub fn dpop(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (address, proof) = text.split_once('\n').unwrap_or((text, text));
     let address = Address::parse(address).inspect(|read| same_place(address, read));
-    let Ok(proof) = Proof::parse(proof) else { return };
+    let Ok(proof) = dpop::Proof::parse(proof) else { return };
     assert!(text.len() <= PROOF_LIMIT + 64 * 1024 && proof.key().as_str().len() == 43);
     let Some(address) = address else { return };
     let now = proof.expires_at() - TimeDelta::seconds(61);

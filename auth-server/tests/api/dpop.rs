@@ -240,6 +240,31 @@ async fn t31_dpop_jkt_binds_the_code(pool: Pool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn t31_a_proof_at_par_binds_the_code(pool: Pool) {
+    let app = TestApp::new(pool).await;
+    clients(&app).await;
+    let (key, thief) = (TestIssuer::es256(), TestIssuer::es256());
+    let push = async |asking: &Asking, proof: &str| {
+        let request = Request::post("/par").header("content-type", "application/x-www-form-urlencoded");
+        app.send(request.header("dpop", proof).body(Body::from(asking.query())).unwrap()).await
+    };
+    let proof_of = |key: &TestIssuer| key.proof("POST", &format!("{ISSUER}/par"), app.clock.now()).mint();
+    let other = Asking::native().with("dpop_jkt", thief.thumbprint().as_str());
+    push(&other, &proof_of(&key)).await.assert_error(400, "invalid_dpop_proof");
+    push(&Asking::native(), &proof(&app, &key)).await.assert_error(400, "invalid_dpop_proof");
+    let once = proof_of(&key);
+    let pushed = push(&Asking::native(), &once).await;
+    assert_eq!(pushed.status, 201, "{}", pushed.body);
+    push(&Asking::native(), &once).await.assert_error(400, "invalid_dpop_proof");
+    let request_uri = pushed.json()["request_uri"].as_str().unwrap().to_owned();
+    let brought = Asking(vec![("client_id", NATIVE.to_owned()), ("request_uri", request_uri)]);
+    let code = Visitor::new(&app).code(&brought).await;
+    redeem(&app, &code, None).await.assert_error(400, "invalid_grant");
+    redeem(&app, &code, Some(&proof(&app, &thief))).await.assert_error(400, "invalid_grant");
+    assert_bound(&redeem(&app, &code, Some(&proof(&app, &key))).await, &key);
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn t31_with_nonces_a_proof_has_to_be_an_answer(pool: Pool) {
     let app = TestApp::with(pool, &[("MYAPI_AUTH__DPOP_NONCES", "true")]).await;
     let other = app.replica().await;

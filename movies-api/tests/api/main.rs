@@ -11,6 +11,7 @@ mod counts;
 mod data_set;
 mod decades;
 mod docs;
+mod dpop;
 mod export;
 mod health;
 mod http_export;

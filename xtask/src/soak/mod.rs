@@ -17,6 +17,7 @@ mod figures;
 mod key_rotation;
 #[cfg(feature = "bench")]
 mod login_flood;
+#[cfg(feature = "bench")]
 mod million_movies;
 #[cfg(feature = "bench")]
 mod partition_drop;

@@ -8,6 +8,7 @@ pub mod metadata;
 pub mod own_tokens;
 pub mod pkce;
 mod request;
+pub mod resource_server_report;
 pub mod revocation_feed;
 pub mod revoke;
 pub(crate) mod scope;

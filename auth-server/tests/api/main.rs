@@ -10,6 +10,7 @@
 
 mod app;
 mod audit;
+mod audit_browsers;
 mod audit_tampering;
 mod authorize;
 mod backup;
@@ -41,6 +42,7 @@ mod password;
 mod process;
 mod readme;
 mod refresh;
+mod resource_server_report;
 mod revoke;
 mod token;
 mod token_explain;

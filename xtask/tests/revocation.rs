@@ -87,7 +87,8 @@ impl Scene {
         let (address, url) = (free_address(), format!("http://{}/revocations", by_url.address()));
         let mut without_database = vec![("MYAPI_MOVIES__REVOCATIONS", url)];
         without_database.extend(reporting(&pair));
-        let settings: Vec<(&str, &str)> = without_database.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let settings: Vec<(&str, &str)> =
+            without_database.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let second = pair.start_movies_at("movies-api-2", address, &settings);
         let servers = [pair.movies, address];
         Self { servers, proxies: [by_database, by_url], _running: [issuer, first, second], client, pair }

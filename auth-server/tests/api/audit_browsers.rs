@@ -92,9 +92,11 @@ async fn o03_what_an_operator_ends_is_recorded(pool: Pool) {
     visitor.walk(&Asking::web()).await;
     let session = app.state.sessions.list(None, 10, app.clock.now()).await.unwrap()[0].session_id;
     let binary = Binary::on(&pool);
-    for line in
-        [&format!("session revoke {session}"), "session revoke --user ann@example.com", "consent revoke ann@example.com"]
-    {
+    for line in [
+        &format!("session revoke {session}"),
+        "session revoke --user ann@example.com",
+        "consent revoke ann@example.com",
+    ] {
         let ended = binary.run(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(ended.code, Some(0), "{line}: {}", ended.stderr);
     }
@@ -102,7 +104,8 @@ async fn o03_what_an_operator_ends_is_recorded(pool: Pool) {
     let listed = binary.json(&["audit", "list", "--since", "1h"]);
     let mut listed: Vec<_> = listed.as_array().unwrap().iter().filter(|row| row["actor"] != "client").collect();
     listed.reverse();
-    let seen: Vec<_> = listed.iter().map(|row| (row["event"].as_str().unwrap(), row["detail"].as_str().unwrap())).collect();
+    let seen: Vec<_> =
+        listed.iter().map(|row| (row["event"].as_str().unwrap(), row["detail"].as_str().unwrap())).collect();
     assert_eq!(
         seen,
         [

@@ -141,7 +141,8 @@ async fn a_process_belongs_to_whoever_reported_it_first(pool: Pool) {
     assert!(keep("client:one", "a").await);
     assert!(keep("client:one", "b").await);
     assert!(!keep("client:two", "c").await);
-    let refused = sqlx::query("select myapi.report_resource_server($1, '{c}', 1, 'url')").bind(Uuid::nil()).execute(&pool);
+    let refused =
+        sqlx::query("select myapi.report_resource_server($1, '{c}', 1, 'url')").bind(Uuid::nil()).execute(&pool);
     assert_eq!(refused.await.unwrap_err().as_database_error().unwrap().code().as_deref(), Some("42501"));
     let rows = rows(&pool).await;
     assert_eq!(rows.len(), 1);

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::{all, that};
 use crate::cli::selftest::report::{Outcome, Report};
 use crate::cli::selftest::scene::Scene;
-use crate::cli::selftest::wire::Credentials;
+use crate::cli::selftest::wire::{Credentials, encode};
 use crate::routes;
 
 const CLIENT_CREDENTIALS: (&str, &str) = ("grant_type", "client_credentials");
@@ -49,7 +49,7 @@ async fn cache(scene: &Scene) -> Outcome {
 async fn query(scene: &Scene) -> Outcome {
     let Credentials { id, secret } = &scene.web;
     let pairs = [("client_id", id.as_str()), ("client_secret", secret)];
-    let path = format!("{}?{}", routes::TOKEN, crate::cli::selftest::wire::encode(&pairs));
+    let path = format!("{}?{}", routes::TOKEN, encode(&pairs));
     scene.post(&path, None, &[CLIENT_CREDENTIALS]).await?.refuses(StatusCode::BAD_REQUEST, "invalid_request")
 }
 

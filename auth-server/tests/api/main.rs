@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod assertions;
 mod audit;
 mod audit_browsers;
 mod audit_tampering;
@@ -38,10 +39,12 @@ mod metrics;
 mod migrations;
 mod oidc;
 mod pages;
+mod par;
 mod password;
 mod process;
 mod readme;
 mod refresh;
+mod resource;
 mod resource_server_report;
 mod revoke;
 mod token;

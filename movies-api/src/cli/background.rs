@@ -1,6 +1,7 @@
 //! What runs beside the requests: keys are kept fresh, revocations followed, and what is held here is reported.
 
 use shared::clock::Clock;
+use shared::db::pooler::Sessions;
 use shared::db::{self, Pool};
 use shared::token::heartbeat::{Heartbeat, ReportUrl, Reports};
 use shared::token::revocations::{Feed, Revocations, SignedFeed};
@@ -18,14 +19,17 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts all of them. What is revoked is known after [`Background::has_read`].
+    /// Starts all of them, on a database that gives such sessions. What is revoked is known after
+    /// [`Background::has_read`].
     ///
     /// # Errors
     /// When the URL of the revocations or of the reports cannot be used.
-    pub(super) fn start(config: &Config, keys: &Keys) -> anyhow::Result<(Self, Revocations)> {
-        let pool = db::pool(config.direct_database.clone(), BACKGROUND_CONNECTIONS, "movies-api-background");
+    pub(super) fn start(config: &Config, keys: &Keys, sessions: Sessions) -> anyhow::Result<(Self, Revocations)> {
+        let direct = config.common.direct_database().options.clone();
+        let pool = db::pool(direct, BACKGROUND_CONNECTIONS, "movies-api-background");
         let feed = match &config.revocations {
             RevocationSource::Off => None,
+            RevocationSource::Database if sessions == Sessions::Shared => Some(Feed::Polled(pool.clone())),
             RevocationSource::Database => Some(Feed::Database(pool.clone())),
             RevocationSource::Url(url) => {
                 let feed = SignedFeed::new(url.clone(), &config.issuer, keys.clone(), &config.key_options())?;

@@ -87,7 +87,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 async fn report(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
     let (parts, body) = request.into_parts();
     let ip = client_ip(&parts.extensions, &parts.headers, &state.config.trusted_proxies);
-    let nothing = client_auth::Posted { client_id: None, client_secret: None, assertion_type: None, assertion: None };
+    let nothing = client_auth::Posted::default();
     let presented = client_auth::presented(authorization(&parts.headers)?, nothing)?.ok_or(TokenError::NoClient)?;
     let client = state.logins.authenticate_client(&presented, &Origin::new(ip, None)).await?;
     if client.kind == ClientKind::Public || client.serves.is_none() {

@@ -130,6 +130,6 @@ impl Heartbeat {
                 }
             }
         };
-        Ok(timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))??)
+        timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))?
     }
 }

@@ -37,12 +37,13 @@ async fn issuer(scene: &Scene) -> Outcome {
 
 async fn endpoints(scene: &Scene) -> Outcome {
     let document = document(scene).await?;
-    let named = document.as_object().into_iter().flatten().filter_map(|(name, value)| {
-        (name.ends_with("_endpoint") || name == "jwks_uri").then(|| (name.clone(), value.as_str().unwrap_or_default()))
-    });
+    let is_endpoint = |name: &str| name.ends_with("_endpoint") || name == "jwks_uri";
+    let members = document.as_object().into_iter().flatten();
+    let named = members.filter(|(name, _)| is_endpoint(name)).map(|(name, value)| (name, value.as_str()));
     let mut count = 0;
     for (name, url) in named {
-        let Some(path) = url.strip_prefix(&scene.issuer) else { return Err(format!("{name}: {url}")) };
+        let path = url.and_then(|url| url.strip_prefix(&scene.issuer));
+        let Some(path) = path else { return Err(format!("{name}: {url:?}")) };
         let answer = scene.get(path).await?;
         that(answer.status != 404 && answer.status < 500, || format!("{name}: {}", answer.told()))?;
         count += 1;

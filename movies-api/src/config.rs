@@ -41,6 +41,7 @@ const REPORTS: &str = "MYAPI_MOVIES__REPORTS";
 const CLIENT_ID: &str = "MYAPI_MOVIES__CLIENT_ID";
 const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
+const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
@@ -82,6 +83,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::optional(CLIENT_ID, "the confidential client that reports to a URL: one with `--serves` this API"),
     Setting::secret(CLIENT_SECRET, "the secret of that client"),
+    Setting::new(
+        DPOP_REQUIRED,
+        "false",
+        "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
+    ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::optional(
@@ -163,6 +169,8 @@ pub struct Config {
     pub revocations: RevocationSource,
     /// Where reports of what is held go.
     pub reports: ReportTarget,
+    /// Whether tokens have to be bound to a key.
+    pub requires_dpop: bool,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -194,6 +202,7 @@ impl Config {
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
             reports: reports(&settings, environment)?,
+            requires_dpop: requires_dpop(&settings)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,
@@ -269,6 +278,16 @@ fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
         return Err(settings.refuse(KEY_CACHE, &reason));
     }
     Ok(Some(path))
+}
+
+/// A proof is made for an address.
+fn requires_dpop(settings: &Settings) -> Result<bool, ConfigError> {
+    let is_required = settings.get(DPOP_REQUIRED)?;
+    let (_, audience) = absolute_uri(settings, AUDIENCE)?;
+    if is_required && !matches!(audience.scheme(), "http" | "https") {
+        return Err(settings.refuse(DPOP_REQUIRED, &format!("needs an http or https address as {AUDIENCE}")));
+    }
+    Ok(is_required)
 }
 
 fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {

@@ -23,6 +23,7 @@ mod code;
 mod command_line;
 mod docs;
 mod doctor;
+mod dpop;
 mod fuzz;
 mod health;
 mod housekeeping;

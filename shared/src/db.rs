@@ -2,6 +2,8 @@
 //!
 //! Stores take a [`Conn`]; the use case owns the transaction. Every object lives in schema `myapi`.
 
+mod doubt;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
+
+pub use doubt::Watch;
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -126,7 +130,19 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
         // A ping before each use costs a fifth of the throughput; a dead connection shows itself as Unavailable.
         .test_before_acquire(false)
         .idle_timeout(Duration::from_secs(10 * 60))
+        .before_acquire(|conn, _| Box::pin(async move { doubt::check(conn).await.map(|()| true) }))
+        .after_release(|conn, _| Box::pin(async move { doubt::check(conn).await.map(|()| true) }))
         .connect_lazy_with(options.application_name(application_name))
+}
+
+/// How long a stop waits for connections that somebody uses: one that hangs would hold the process for ever.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Closes a pool at the end of the process.
+pub async fn close(pool: &Pool) {
+    if tokio::time::timeout(CLOSE_PATIENCE, pool.close()).await.is_err() {
+        tracing::warn!("the database keeps connections of ours: they are left to it");
+    }
 }
 
 /// What went wrong in the server's own words, with its SQLSTATE. (sqlx adds the line of Postgres' C source.)

@@ -83,7 +83,8 @@ impl Serve {
             "auth-server listens"
         );
         record(&audit, Kind::ServerStarted).await;
-        serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
+        let options = ServeOptions { max_connections: context.config.max_connections, ..ServeOptions::default() };
+        serve::serve(listener, app::router(state), options, stop).await;
         reload.abort();
         schedule.abort();
         housekeeping.abort();
@@ -92,7 +93,7 @@ impl Serve {
         }
         record(&audit, Kind::ServerStopped).await;
         audit.close(super::AUDIT_PATIENCE).await;
-        context.pool.close().await;
+        db::close(&context.pool).await;
         tracing::info!("auth-server stopped");
         Ok(())
     }

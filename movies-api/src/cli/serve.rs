@@ -82,10 +82,11 @@ impl Serve {
             version = VERSION,
             "movies-api listens"
         );
-        serve::serve(listener, app, ServeOptions::default(), stop).await;
+        let options = ServeOptions { max_connections: config.max_connections, ..ServeOptions::default() };
+        serve::serve(listener, app, options, stop).await;
         background.stop().await;
         metrics.stop();
-        pool.close().await;
+        db::close(&pool).await;
         tracing::info!("movies-api stopped");
         Ok(())
     }

@@ -12,7 +12,7 @@ use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
-pub use doubt::Watch;
+pub use doubt::{Watch, timeout, within};
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -164,7 +164,7 @@ pub async fn is_reachable(pool: &Pool, limit: Duration) -> bool {
         let mut connection = pool.acquire().await?;
         connection.ping().await
     };
-    matches!(tokio::time::timeout(limit, probe).await, Ok(Ok(())))
+    matches!(timeout(limit, probe).await, Ok(Ok(())))
 }
 
 /// How the schema in a database stands to the one that this binary knows.

@@ -37,6 +37,7 @@ mod metrics;
 mod migrations;
 mod oidc;
 mod pages;
+mod panics;
 mod password;
 mod process;
 mod readme;

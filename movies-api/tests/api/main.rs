@@ -4,11 +4,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bad_database;
+mod bad_networks;
 mod bearer;
 mod command_line;
 mod data_set;
 mod decades;
 mod docs;
+mod drain;
 mod export;
 mod health;
 mod http_export;
@@ -19,6 +22,8 @@ mod methods;
 mod metrics;
 mod mutations;
 mod new_movies;
+mod panics;
+mod process;
 mod readme;
 mod revocations;
 mod show_movie;

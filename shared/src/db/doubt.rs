@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, PgConnection};
+use tokio::time::error::Elapsed;
+
+use super::DbError;
 
 /// How long doubt lasts: longer than a request may hang, so that no connection of the same age escapes.
 const LASTS: Duration = Duration::from_secs(30);
@@ -54,6 +57,28 @@ impl Drop for Watch {
     }
 }
 
+/// As tokio's, and casts doubt when the time is over.
+///
+/// # Errors
+/// [`Elapsed`] when it is.
+pub async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
+    let mut work = std::pin::pin!(tokio::time::timeout(limit, work));
+    let watch = Watch::new();
+    let answer = work.as_mut().await;
+    if answer.is_ok() {
+        watch.done();
+    }
+    answer
+}
+
+/// The same, and the end of the time is one of the ways in which a database is away.
+///
+/// # Errors
+/// What the work fails with, or [`DbError::Unavailable`].
+pub async fn within<T, E: From<DbError>>(limit: Duration, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(DbError::from(silence()).into()))
+}
+
 /// Ok at once where there is no doubt, else when the connection answers.
 pub(super) async fn check(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let until = UNTIL.load(Ordering::Relaxed);
@@ -66,8 +91,12 @@ pub(super) async fn check(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     }
     match tokio::time::timeout(PATIENCE, conn.ping()).await {
         Ok(answered) => answered,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the connection does not answer any more").into()),
+        Err(_) => Err(silence()),
     }
+}
+
+fn silence() -> sqlx::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the connection does not answer any more").into()
 }
 
 fn now() -> u64 {

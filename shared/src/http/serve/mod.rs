@@ -137,7 +137,8 @@ async fn admit_waiting(
     options: ServeOptions,
     house: (&Arc<Load>, &GracefulShutdown),
 ) {
-    let wait = Duration::from_millis(5);
+    // Long enough too for the last of them to be read from: a connection of which nothing was read is closed at once.
+    let wait = Duration::from_millis(10);
     for _ in 0..options.max_connections {
         let Ok(Ok((stream, peer))) = tokio::time::timeout(wait, listener.accept()).await else { return };
         admit(stream, peer, app, options, house);

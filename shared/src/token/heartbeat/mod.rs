@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::revocations::Revocations;
 use super::source::Keys;
-use crate::db::{DbError, Pool};
+use crate::db::{self, DbError, Pool};
 
 /// How often a process reports; silent for three times as long is gone.
 pub const EVERY: Duration = Duration::from_secs(30);
@@ -90,6 +90,6 @@ impl Heartbeat {
             let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
             store::report(&mut conn, self.instance, &kids, seq, source).await
         };
-        Ok(timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))??)
+        Ok(db::timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))??)
     }
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use shared::testing::{Proxy, Upstream};
-use sqlx::PgPool;
+use sqlx::{ConnectOptions as _, PgPool};
 
 use crate::process::{House, PATIENCE, Server};
 use crate::support::insert_some;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, PgPool, Postgres, Transaction};
 
 use crate::process::{House, PATIENCE, Server};
 use crate::support::insert_some;

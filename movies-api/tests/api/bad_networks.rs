@@ -23,7 +23,7 @@ async fn f16_f17_large_and_ambiguous_requests_are_refused_once_and_closed(pool: 
     );
     let address = app.address;
     let faults = move || [raw::faults(address, &head), raw::oversized(address, &head)].concat();
-    assert_eq!(tokio::task::spawn_blocking(faults).await.unwrap(), [""; 0]);
+    assert_eq!(raw::beside(faults).await, [""; 0]);
     assert_eq!(app.fetch("/healthz", &[]).await.0, 200);
 }
 
@@ -64,7 +64,7 @@ async fn f14_a_slow_body_is_cut_off(pool: PgPool) {
     );
     let address = app.address;
     let asked = move || raw::exchange(address, half.as_bytes(), PATIENCE);
-    let seen = tokio::task::spawn_blocking(asked).await.unwrap();
+    let seen = raw::beside(asked).await;
     assert_eq!((seen.statuses.as_slice(), seen.is_closed), (&[400][..], true));
     assert!((Duration::from_secs(7)..Duration::from_secs(15)).contains(&seen.took), "{seen:?}");
 }

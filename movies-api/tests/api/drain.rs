@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use shared::testing::raw::beside;
 use sqlx::{ConnectOptions as _, PgPool, Postgres, Transaction};
 
 use crate::process::{House, PATIENCE, Server};
@@ -103,7 +104,7 @@ async fn f11_a_rolling_restart_of_two_replicas_fails_no_request(pool: PgPool) {
         let address = server.address.to_string();
         server.signal(Signal::TERM);
         // Meanwhile the readers go on.
-        let ended = tokio::task::spawn_blocking(move || server.end()).await.unwrap();
+        let ended = beside(move || server.end()).await;
         assert_eq!(ended.code(), Some(0));
         let replica = house.serve_at(&address, None);
         assert!(replica.becomes("/readyz", "", 200).await);

@@ -116,6 +116,16 @@ pub fn exchange(address: SocketAddr, bytes: &[u8], patience: Duration) -> Exchan
     Exchange { statuses: statuses(&String::from_utf8_lossy(&said)), is_closed, took }
 }
 
+/// Does on a thread of its own what blocks, for tests whose own thread serves.
+///
+/// # Panics
+/// When the work does.
+pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, done) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || drop(sender.send(work())));
+    done.await.expect("the work beside panicked")
+}
+
 fn statuses(said: &str) -> Vec<u16> {
     let answers = said.split("HTTP/1.").skip(1);
     answers.filter_map(|answer| answer.get(2..5)?.parse().ok()).collect()

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use shared::http::serve::{self, ServeOptions};
-use shared::testing::raw;
+use shared::testing::raw::{self, beside};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -102,11 +102,6 @@ impl Client {
         self.0.set_nonblocking(false).unwrap();
         is_open
     }
-}
-
-/// Clients block a thread of their own; the server has the test's.
-async fn beside<T: Send + 'static>(client: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(client).await.unwrap()
 }
 
 #[tokio::test]

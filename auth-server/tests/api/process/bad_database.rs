@@ -21,13 +21,16 @@ fn log_in(address: SocketAddr) -> Reply {
     token(address, &login(EMAIL, PASSWORD), &[])
 }
 
+fn refresh(address: SocketAddr) -> Reply {
+    let refresh_token = unknown_token();
+    token(address, &[("grant_type", "refresh_token"), ("client_id", PUBLIC), ("refresh_token", &refresh_token)], &[])
+}
+
 /// So many refreshes at once, which need a row each and no hash, and how long the slowest took.
 fn refresh_at_once(address: SocketAddr) -> (Vec<Reply>, Duration) {
     let began = Instant::now();
-    let refresh_token = unknown_token();
-    let parameters = [("grant_type", "refresh_token"), ("client_id", PUBLIC), ("refresh_token", &refresh_token)];
     let replies = std::thread::scope(|scope| {
-        let some: Vec<_> = (0..MANY).map(|_| scope.spawn(|| token(address, &parameters, &[]))).collect();
+        let some: Vec<_> = (0..MANY).map(|_| scope.spawn(|| refresh(address))).collect();
         some.into_iter().map(|one| one.join().unwrap()).collect()
     });
     (replies, began.elapsed())
@@ -79,7 +82,7 @@ async fn f03_an_exhausted_pool_is_503_and_the_rest_goes_on(pool: Pool) {
     let holder = lock(&pool).await;
     let address = server.address;
     let waiting = std::thread::spawn(move || refresh_at_once(address));
-    assert!(until(|| get(address, "/readyz").status == 503), "the pool is not exhausted");
+    assert!(until(|| refresh(address).status == 503), "the pool is not exhausted");
     assert_the_rest_goes_on(address);
     holder.rollback().await.unwrap();
     let (replies, _) = waiting.join().unwrap();

@@ -41,7 +41,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: Upstream,
+    upstream: Mutex<Upstream>,
     is_over: AtomicBool,
     clients: Mutex<Vec<TcpStream>>,
     at_commit: Mutex<Option<AtCommit>>,
@@ -53,6 +53,15 @@ struct Shared {
 }
 
 impl Upstream {
+    /// The Postgres whose socket is in the folder that the URL's `host` names.
+    ///
+    /// # Panics
+    /// When it names none.
+    #[must_use]
+    pub fn of_url(url: &str) -> Self {
+        Self::of(&url.parse().expect(BROKEN))
+    }
+
     /// The Postgres that these options lead to.
     #[must_use]
     pub fn of(options: &PgConnectOptions) -> Self {
@@ -70,7 +79,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect(BROKEN);
         let address = listener.local_addr().expect(BROKEN);
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
             is_over: AtomicBool::new(false),
             clients: Mutex::default(),
             at_commit: Mutex::default(),
@@ -114,6 +123,11 @@ impl Proxy {
     fn set_stalled(&self, below: usize) {
         *lock(&self.shared.stalled) = below;
         self.shared.moved.notify_all();
+    }
+
+    /// Leads new connections elsewhere, as a failover's address does; those that there are stay.
+    pub fn lead_to(&self, upstream: Upstream) {
+        *lock(&self.shared.upstream) = upstream;
     }
 
     /// Does this to the next COMMIT.
@@ -208,7 +222,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 fn serve(mut client: TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let server = match Server::connect(&shared.upstream) {
+    let upstream = lock(&shared.upstream).clone();
+    let server = match Server::connect(&upstream) {
         Ok(server) => server,
         Err(error) => {
             reset(&client);

@@ -14,6 +14,8 @@ mod client;
 #[cfg(feature = "bench")]
 mod disk_full;
 #[cfg(feature = "bench")]
+mod failover;
+#[cfg(feature = "bench")]
 mod figures;
 #[cfg(feature = "bench")]
 mod key_rotation;

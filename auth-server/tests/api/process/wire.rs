@@ -59,7 +59,7 @@ impl Wire {
     }
 
     /// True when this connection gets an answer that is no refusal for want of a seat.
-    pub fn is_served(mut self) -> bool {
+    pub fn is_served(&mut self) -> bool {
         let head = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         // It may be closed already.
         drop(self.0.get_mut().write_all(head.as_bytes()));

@@ -1,6 +1,5 @@
 //! The database's disk is full: what writes is 503, what reads goes on, no answer is a lie, and all heals when there is
 //! space again. F18.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod support;
 

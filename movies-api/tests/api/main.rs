@@ -11,6 +11,7 @@ mod command_line;
 mod data_set;
 mod decades;
 mod docs;
+mod dpop;
 mod drain;
 mod export;
 mod health;

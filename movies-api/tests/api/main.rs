@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod at_size;
+mod bad_database;
+mod bad_networks;
 mod bearer;
 mod command_line;
 mod counts;
@@ -12,6 +14,7 @@ mod data_set;
 mod decades;
 mod docs;
 mod dpop;
+mod drain;
 mod export;
 mod health;
 mod http_export;
@@ -22,6 +25,8 @@ mod methods;
 mod metrics;
 mod mutations;
 mod new_movies;
+mod panics;
+mod process;
 mod rate_limits;
 mod readme;
 mod reviews;

@@ -7,6 +7,7 @@ mod capacity;
 mod client;
 mod config;
 mod consent;
+mod device_login;
 mod doctor;
 mod key;
 mod migrate;
@@ -99,6 +100,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Measure how many logins this machine affords, and recommend settings
     Capacity(capacity::MeasureCapacity),
+    /// Sign this terminal in by a browser on any device, as a client of the server
+    DeviceLogin(device_login::DeviceLogin),
     /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
     Doctor,
     /// Look at the settings
@@ -148,6 +151,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;
             Ok(check.run(shared::config::address(&settings, BIND)?, routes::READY, output)?)
+        }
+        Command::DeviceLogin(login) => {
+            let settings = Settings::load(SECTION, SETTINGS, &sources)?;
+            login.run(&settings, output).await
         }
         Command::Completions(completions) => Ok(completions.print(Cli::command())?),
         Command::Man(man) => Ok(man.print(Cli::command(), output)?),

@@ -75,6 +75,9 @@ struct Metadata {
     /// Where the public keys are.
     #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
+    /// Where devices without a browser start to sign in (RFC 8628 section 4).
+    #[schema(example = "http://127.0.0.1:8001/device_authorization")]
+    device_authorization_endpoint: String,
     /// Where browsers are sent to sign in.
     #[schema(example = "http://127.0.0.1:8001/authorize")]
     authorization_endpoint: String,
@@ -186,6 +189,7 @@ async fn document(state: &AppState) -> Result<Response, MetadataError> {
         revocation_endpoint: issuer.endpoint(routes::REVOKE),
         introspection_endpoint: issuer.endpoint(routes::INTROSPECT),
         jwks_uri: issuer.endpoint(routes::JWKS),
+        device_authorization_endpoint: issuer.endpoint(routes::DEVICE_AUTHORIZATION),
         authorization_endpoint: issuer.endpoint(routes::AUTHORIZE),
         userinfo_endpoint: issuer.endpoint(routes::USERINFO),
         end_session_endpoint: issuer.endpoint(routes::LOGOUT),

@@ -94,13 +94,8 @@ pub enum GrantType {
 
 impl GrantType {
     /// Every grant that this server has.
-    pub const ALL: [Self; 5] = [
-        Self::Password,
-        Self::RefreshToken,
-        Self::ClientCredentials,
-        Self::AuthorizationCode,
-        Self::DeviceCode,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::RefreshToken, Self::ClientCredentials, Self::AuthorizationCode, Self::DeviceCode];
 
     /// The value of `grant_type`.
     #[must_use]

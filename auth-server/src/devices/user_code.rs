@@ -35,7 +35,8 @@ impl UserCode {
         while found < LENGTH {
             getrandom::fill(&mut bytes)?;
             // 240 is the largest multiple of 20 in a byte: above it some letters would be likelier.
-            let picked = bytes.iter().filter(|byte| **byte < 240).filter_map(|byte| LETTERS.get(usize::from(byte % 20)));
+            let picked =
+                bytes.iter().filter(|byte| **byte < 240).filter_map(|byte| LETTERS.get(usize::from(byte % 20)));
             for (place, letter) in letters.iter_mut().skip(found).zip(picked) {
                 *place = *letter;
                 found += 1;

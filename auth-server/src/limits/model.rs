@@ -201,6 +201,22 @@ impl Kind {
             Self::UserCodePrefix => "user codes of a network",
         }
     }
+
+    /// What it counts, for the log.
+    pub(super) const fn what(self) -> &'static str {
+        match self {
+            Self::Account
+            | Self::Address
+            | Self::Prefix
+            | Self::Client
+            | Self::Device
+            | Self::Secret
+            | Self::SecretAnywhere
+            | Self::SecretKnown => "failed logins",
+            Self::DeviceAddress | Self::DeviceClient => "starting devices",
+            Self::UserCodeAccount | Self::UserCodeAddress | Self::UserCodePrefix => "wrong user codes",
+        }
+    }
 }
 
 /// Too many failures; the same for a name that somebody has and one that nobody has.

@@ -206,7 +206,8 @@ pub(super) fn judge(
             limit.of = place.kind.name(),
             limit.slot = place.slot,
             limit.address = %origin.ip(),
-            "failed logins are being slowed down"
+            "{} are being slowed down",
+            place.kind.what()
         );
         let event = Event::not_ok(EventKind::Throttle, Outcome::Throttled, "too many failures");
         audit::note(event.detail(format_args!("{} {}", place.kind.name(), place.slot)));

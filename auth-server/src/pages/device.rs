@@ -148,7 +148,8 @@ pub(super) async fn submit(State(state): State<AppState>, request: Request<Body>
         return errors::forged(&state, &browser, Some(own(&state, routes::DEVICE)));
     }
     let is_ours = parameters.iter().all(|(name, _)| FIELDS.contains(&name.as_str()));
-    let shown = state.seals.open::<Shown>(Purpose::DeviceShown, field("request").unwrap_or_default(), state.clock.now());
+    let shown =
+        state.seals.open::<Shown>(Purpose::DeviceShown, field("request").unwrap_or_default(), state.clock.now());
     let (Ok(shown), true) = (shown, is_ours) else { return errors::broken(&state, &browser) };
     let is_allowed = match field("decision") {
         Some("allow") => true,
@@ -251,13 +252,7 @@ enum Problem {
     Throttled(u64),
 }
 
-fn entry(
-    state: &AppState,
-    browser: &Browser,
-    signed: &Signed,
-    user_code: &str,
-    problem: Option<Problem>,
-) -> Response {
+fn entry(state: &AppState, browser: &Browser, signed: &Signed, user_code: &str, problem: Option<Problem>) -> Response {
     let t = &browser.texts.device;
     let minutes = browser.texts.duration(state.config.devices.ttl);
     let (status, text) = match problem {

@@ -26,6 +26,7 @@ fn the_corpora_are_replayed() {
     replay("redirect", checks::redirect);
     replay("authorize", checks::authorize);
     replay("pkce", checks::pkce);
+    replay("user_code", checks::user_code);
 }
 
 /// The fuzz targets are those that are replayed.
@@ -33,7 +34,7 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce"];
+    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "user_code"];
     assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
@@ -84,6 +85,11 @@ proptest! {
     }
 
     #[test]
+    fn user_codes(bytes in near(&["B", "c", "WDJB", "mjht", "WDJB-MJHT", "-", " ", "\t", "\u{a0}", "\u{2013}", "_", ".", "A", "e", "1", "\u{17f}", "ß"])) {
+        checks::user_code(&bytes);
+    }
+
+    #[test]
     fn anything(bytes: Vec<u8>) {
         checks::form(&bytes);
         checks::basic(&bytes);
@@ -92,5 +98,6 @@ proptest! {
         checks::redirect(&bytes);
         checks::authorize(&bytes);
         checks::pkce(&bytes);
+        checks::user_code(&bytes);
     }
 }

@@ -173,6 +173,7 @@ impl Devices {
         let user = self.users.find_for_share(&mut transaction, approval.sub).await?;
         let is_same = |user: &User| user.is_active() && user.token_version == approval.user_version;
         let user = user.filter(is_same).ok_or(DeviceError::UserChanged)?;
+        audit::note_subject(user.sub);
         let (sid, refresh_token) = if client.allows(GrantType::RefreshToken) {
             let family = NewFamily {
                 user: &user,

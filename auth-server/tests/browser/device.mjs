@@ -107,11 +107,12 @@ try {
 
   // In German.
   const third = await relying.initiateDeviceAuthorization(config, { scope: SCOPE });
-  await browser.context.setExtraHTTPHeaders({ 'accept-language': 'de' });
+  const german = (route) => route.continue({ headers: { ...route.request().headers(), 'accept-language': 'de' } });
+  await page.route('**/device*', german);
   await page.goto(third.verification_uri_complete);
   assert.equal(await page.title(), 'Gerät verbinden');
   await picture('device-approve-german');
-  await browser.context.setExtraHTTPHeaders({});
+  await page.unroute('**/device*', german);
 
   // The terminal.
   if (given.terminal) {

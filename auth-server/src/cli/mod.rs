@@ -79,7 +79,7 @@ enum Command {
     User(user::UserCommand),
     /// List and change clients
     #[command(subcommand)]
-    Client(client::ClientCommand),
+    Client(Box<client::ClientCommand>),
     /// List browsers that are signed in, and sign them out
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -145,7 +145,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
         Command::Capacity(capacity) => capacity.run(&sources, output),
-        Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
+        Command::Client(command) if matches!(*command, client::ClientCommand::NewSecret) => {
+            client::print_new_secret(output)
+        }
         Command::Token(command) if command.is_offline() => token::run_offline(command, &sources, output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
@@ -187,7 +189,7 @@ async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Audit(command) => command.run(context).await,
         Command::CreateUser(arguments) => user::create(arguments, context).await,
         Command::User(command) => user::run(command, context).await,
-        Command::Client(command) => client::run(command, context).await,
+        Command::Client(command) => client::run(*command, context).await,
         Command::Session(command) => session::run(command, context).await,
         Command::Consent(command) => consent::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,

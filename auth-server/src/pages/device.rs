@@ -207,8 +207,8 @@ async fn ask(state: &AppState, browser: &Browser, signed: &Signed, waiting: &Wai
     let (t, now) = (browser.texts, state.clock.now());
     let scope = scope::of_user(state, &signed.user, &waiting.scope);
     if scope.is_empty() && !waiting.scope.is_empty() {
-        let text = (&t.device.nothing_title, fill(&t.device.nothing, "client", &client.name));
-        return Ok(message(state, browser, StatusCode::FORBIDDEN, &text.0, &text.1));
+        let text = fill(&t.device.nothing, "client", &client.name);
+        return Ok(message(state, browser, StatusCode::FORBIDDEN, &t.device.nothing_title, &text));
     }
     let user_code = waiting.user_code.to_string();
     let scopes = in_words(state, t, &scope).await?;

@@ -14,6 +14,8 @@ pub const AUTHORIZE: &str = "/authorize";
 pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
 /// The page where a person types a device's code (RFC 8628 section 3.3).
 pub const DEVICE: &str = "/device";
+/// Where clients send their authorization requests before the browser comes (RFC 9126).
+pub const PAR: &str = "/par";
 /// The login page.
 pub const LOGIN: &str = "/login";
 /// The consent page.

@@ -91,6 +91,16 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new("MYAPI_AUTH__DEVICE_CODE_TTL", "600", "seconds that a device waits for its approval; 60 to 3600"),
     Setting::new("MYAPI_AUTH__DEVICE_INTERVAL", "5", "seconds between two polls of a device, at first; 1 to 60"),
     Setting::new(
+        "MYAPI_AUTH__PUSHED_REQUEST_TTL",
+        "60",
+        "seconds in which a browser has to bring a pushed authorization request; 5 to 90",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS",
+        "false",
+        "true refuses authorization requests that were not pushed to /par, of every client",
+    ),
+    Setting::new(
         "MYAPI_AUTH__SESSION_IDLE_TTL",
         "28800",
         "seconds that a browser stays signed in without being used; 60 to 31622400",
@@ -203,6 +213,10 @@ pub struct AuthConfig {
     pub code_ttl: Duration,
     /// How long devices wait for their approval.
     pub devices: DeviceSettings,
+    /// How long a pushed authorization request can begin.
+    pub pushed_request_ttl: Duration,
+    /// Whether every client has to push its authorization requests.
+    pub requires_pushed_requests: bool,
     /// Lives of browser sessions.
     pub sessions: SessionSettings,
     /// How often partitions are made and dropped.
@@ -257,6 +271,8 @@ impl AuthConfig {
                 ttl: seconds(settings, "MYAPI_AUTH__DEVICE_CODE_TTL", 60, 3600)?,
                 interval: seconds(settings, "MYAPI_AUTH__DEVICE_INTERVAL", 1, 60)?,
             },
+            pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
+            requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             audit_retention: read_audit_retention(settings)?,

@@ -89,6 +89,17 @@ impl fmt::Debug for DeviceCode {
     }
 }
 
+/// What a device asks for when it starts.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Who asks.
+    pub client_id: &'a ClientId,
+    /// The resource server that its tokens are for, unless a later request names another.
+    pub audience: &'a str,
+    /// What it asks for.
+    pub scope: &'a ScopeSet,
+}
+
 /// What a device is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Started {
@@ -144,6 +155,8 @@ pub enum Decision {
 /// What a poll finds.
 #[derive(Clone, Debug)]
 pub struct Polled {
+    /// What its tokens are for, unless the request names another.
+    pub audience: String,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
     /// Whether this poll came before its time, while nobody had decided; the interval is longer now.

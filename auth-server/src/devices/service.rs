@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::{DbError, Pool};
-use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
 use super::error::{DecideError, DeviceError, FindError, StartError};
-use super::model::{Approval, DeviceCode, DeviceSettings, Polled, Started, Waiting};
+use super::model::{Approval, Asking, DeviceCode, DeviceSettings, Polled, Started, Waiting};
 use super::store::{self, NewDevice};
 use super::user_code::UserCode;
 use crate::audit::{self, Event, Kind};
@@ -45,6 +44,21 @@ pub struct Devices {
     pub users: Users,
 }
 
+/// A device code that a person has allowed, and that was not spent when it was looked at.
+#[derive(Clone, Copy)]
+pub struct Redemption<'a> {
+    /// The code.
+    pub code: &'a DeviceCode,
+    /// What was allowed.
+    pub approval: &'a Approval,
+    /// What the tokens are for.
+    pub audience: &'a str,
+    /// Whose it is.
+    pub client: &'a Client,
+    /// The life of the access token that will be given out.
+    pub access_ttl: Duration,
+}
+
 /// What a device code gave.
 pub struct Given {
     /// Who allowed it.
@@ -56,18 +70,12 @@ pub struct Given {
 }
 
 impl Devices {
-    /// Step 1: a client's device starts to wait for `scope`.
+    /// Step 1: a client's device starts to wait.
     ///
     /// # Errors
     /// [`StartError`]; then nothing waits.
-    pub async fn start(
-        &self,
-        client: &Client,
-        scope: &ScopeSet,
-        origin: &Origin,
-        now: DateTime<Utc>,
-    ) -> Result<Started, StartError> {
-        self.limits.charge_flow(client.client_id.as_str(), origin, now).await?;
+    pub async fn start(&self, asking: &Asking<'_>, origin: &Origin, now: DateTime<Utc>) -> Result<Started, StartError> {
+        self.limits.charge_flow(asking.client_id.as_str(), origin, now).await?;
         let DeviceSettings { ttl, interval } = self.settings;
         let device_code = DeviceCode::generate(now + delta(ttl)).map_err(StartError::Randomness)?;
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
@@ -82,12 +90,11 @@ impl Devices {
         let new = NewDevice {
             code: &device_code,
             user_code_hash: &user_code.hash(&self.keks),
-            client_id: &client.client_id,
-            scope,
+            asking,
             interval: i32::try_from(interval.as_secs()).unwrap_or(5),
         };
         store::insert(&mut conn, &new, now).await?;
-        audit::note(Event::ok(Kind::DeviceStarted).client(&client.client_id));
+        audit::note(Event::ok(Kind::DeviceStarted).client(asking.client_id));
         Ok(Started { device_code, user_code, ttl, interval })
     }
 
@@ -150,18 +157,12 @@ impl Devices {
         Ok(())
     }
 
-    /// Step 5: the device gets what it was allowed. `access_ttl` is the life of the access token that will be given out.
+    /// Step 5: the device gets what it was allowed.
     ///
     /// # Errors
     /// [`DeviceError`]; then it is as it was.
-    pub async fn redeem(
-        &self,
-        code: &DeviceCode,
-        approval: &Approval,
-        client: &Client,
-        access_ttl: Duration,
-        now: DateTime<Utc>,
-    ) -> Result<Given, DeviceError> {
+    pub async fn redeem(&self, redemption: &Redemption<'_>, now: DateTime<Utc>) -> Result<Given, DeviceError> {
+        let Redemption { code, approval, audience, client, access_ttl } = *redemption;
         let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
         let consumed = store::consume(&mut transaction, code, &client.client_id, now).await?;
         if consumed != Some(approval.sub) {
@@ -179,6 +180,7 @@ impl Devices {
                 user: &user,
                 client,
                 scope: &approval.scope,
+                audience,
                 // The device is not the browser: signing out there does not end it.
                 session_id: None,
                 auth_time: approval.auth_time,

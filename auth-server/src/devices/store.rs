@@ -6,15 +6,14 @@ use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
-use super::model::{Approval, Decision, DeviceCode, Polled};
+use super::model::{Approval, Asking, Decision, DeviceCode, Polled};
 use crate::clients::ClientId;
 
 /// A device that starts to wait.
 pub(super) struct NewDevice<'a> {
     pub(super) code: &'a DeviceCode,
     pub(super) user_code_hash: &'a [u8; 32],
-    pub(super) client_id: &'a ClientId,
-    pub(super) scope: &'a ScopeSet,
+    pub(super) asking: &'a Asking<'a>,
     pub(super) interval: i32,
 }
 
@@ -28,15 +27,16 @@ pub(super) struct Found {
 
 pub(super) async fn insert(conn: &mut Conn, new: &NewDevice<'_>, now: DateTime<Utc>) -> Result<(), DbError> {
     let hash = new.code.hash();
-    let scope = names(new.scope);
+    let scope = names(new.asking.scope);
     sqlx::query!(
         "insert into myapi.device_codes
-             (code_hash, expires_at, user_code_hash, client_id, scope, poll_interval, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+             (code_hash, expires_at, user_code_hash, client_id, audience, scope, poll_interval, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         hash.as_slice(),
         new.code.expires_at(),
         new.user_code_hash.as_slice(),
-        new.client_id.as_str(),
+        new.asking.client_id.as_str(),
+        new.asking.audience,
         &scope,
         new.interval,
         now,
@@ -98,7 +98,7 @@ pub(super) async fn poll(
                end,
                polled_at = greatest(polled_at, $5)
            where code_hash = $1 and expires_at = $2 and client_id = $3
-           returning expires_at, is_early, is_approved, sub, user_version, session_id, auth_time, scope, consumed_at"#,
+           returning expires_at, audience, is_early, is_approved, sub, user_version, session_id, auth_time, scope, consumed_at"#,
         hash.as_slice(),
         code.expires_at(),
         client_id.as_str(),
@@ -122,7 +122,7 @@ pub(super) async fn poll(
         (Some(true), None) => return Err(broken("is_approved", client_id.as_str())),
     };
     let (expires_at, is_early, consumed_at) = (row.expires_at, row.is_early, row.consumed_at);
-    Ok(Some(Polled { expires_at, is_early, decision, consumed_at }))
+    Ok(Some(Polled { audience: row.audience, expires_at, is_early, decision, consumed_at }))
 }
 
 /// The one update that decides; false where it was decided before, or has ended. `None` is a no.

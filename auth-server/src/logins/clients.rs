@@ -3,7 +3,7 @@
 use shared::db::DbError;
 
 use super::Logins;
-use crate::clients::{self, Client, Presented};
+use crate::clients::{self, AssertionError, Client, Presented, Proof};
 use crate::limits::{ChargeError, Origin, Throttled};
 
 /// Why a client was not authenticated.
@@ -30,7 +30,7 @@ impl From<ChargeError> for ClientAuthenticateError {
 
 impl Logins {
     /// Authenticates a client (RFC 6749 section 3.2.1), as [`clients::Clients::authenticate`] does, and counts wrong
-    /// secrets. Ids without a secret are not counted: they are no secrets.
+    /// secrets and assertions alike. Ids without a secret are not counted: they are no secrets.
     ///
     /// # Errors
     /// [`ClientAuthenticateError`].
@@ -39,15 +39,25 @@ impl Logins {
         presented: &Presented,
         origin: &Origin,
     ) -> Result<Client, ClientAuthenticateError> {
-        if presented.secret.is_none() {
+        if matches!(presented.proof, Proof::None) {
             return Ok(self.clients.authenticate(presented).await?);
         }
         // One connection for both questions: to give one back costs a round trip.
         let mut conn = self.limits.acquire().await.map_err(clients::AuthenticateError::from)?;
         let client_id = presented.client_id.as_str();
         let check = self.limits.check_secret(&mut conn, client_id, origin, self.clock.now()).await?;
-        let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
-        drop(conn);
+        let authenticated = match &presented.proof {
+            Proof::None | Proof::Secret(_) => {
+                let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
+                drop(conn);
+                authenticated
+            }
+            // Its keys may have to be fetched: nobody else's connection waits for that.
+            Proof::Assertion(_) => {
+                drop(conn);
+                self.clients.authenticate(presented).await
+            }
+        };
         match authenticated {
             Ok(client) => {
                 if let Err(error) = self.limits.secret_matched(&check).await {
@@ -56,6 +66,8 @@ impl Logins {
                 Ok(client)
             }
             Err(clients::AuthenticateError::Internal(error)) => Err(clients::AuthenticateError::Internal(error).into()),
+            // The client's own keys did not answer: nobody guessed.
+            Err(reason @ clients::AuthenticateError::Assertion(AssertionError::KeysUnread(_))) => Err(reason.into()),
             Err(reason) => {
                 self.limits.secret_failed(&check).await?;
                 Err(reason.into())

@@ -15,8 +15,10 @@ use utoipa_axum::routes;
 use super::authorize::with_parameters;
 use super::error::{DeviceErrors, TokenError};
 use super::request::ProtocolForm;
+use super::target::{Granted, Targets};
 use super::token::cors;
 use crate::clients::{Client, GrantType};
+use crate::devices::Asking;
 use crate::routes;
 use crate::state::AppState;
 use crate::web::error::{forbid_caching, only};
@@ -37,6 +39,10 @@ struct DeviceForm {
     client_id: Option<String>,
     /// A confidential client's secret, where HTTP Basic credentials have none.
     client_secret: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, beside `client_assertion`.
+    client_assertion_type: Option<String>,
+    /// What a client of `private_key_jwt` signed (RFC 7523), in place of a secret.
+    client_assertion: Option<String>,
     /// What the token is for (RFC 8707); absent: what the client is for.
     resource: Option<String>,
 }
@@ -86,12 +92,15 @@ async fn start(State(state): State<AppState>, request: Request<Body>) -> Result<
     if !client.allows(GrantType::DeviceCode) {
         return Err(TokenError::GrantNotAllowed);
     }
-    // One token has one audience, the client's (RFC 8707 section 2).
-    if form.parameter("resource").is_some_and(|resource| resource != client.audience) {
-        return Err(TokenError::Target);
+    let named = [form.parameter("resource"), form.parameter("audience")];
+    let targets = Targets::read(&state, &client, &named.each_ref().map(Option::as_deref)).await?;
+    let asked = asked(&form, &client)?;
+    let Granted { audience, scope } = targets.begin(&asked);
+    if scope.is_empty() && !asked.is_empty() {
+        return Err(TokenError::NothingGranted);
     }
-    let scope = asked(&form, &client)?;
-    let started = state.devices.start(&client, &scope, form.origin(), state.clock.now()).await?;
+    let asking = Asking { client_id: &client.client_id, audience: &audience, scope: &scope };
+    let started = state.devices.start(&asking, form.origin(), state.clock.now()).await?;
     tracing::info!("a device waits for its approval");
     let verification_uri = state.config.issuer.endpoint(routes::DEVICE);
     let user_code = started.user_code.to_string();

@@ -6,26 +6,27 @@
 use chrono::{DateTime, Utc};
 use oxide_auth::primitives::grant::{Extensions, Grant};
 use oxide_auth::primitives::issuer::{IssuedToken, TokenType};
-use shared::token::scope::ScopeSet;
 
 use super::super::issue::{self, IdToken, UserGrant};
 use super::super::machine::device_code::{DeviceCodeGrant, Input, Output, Refusal, Standing};
 use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
 use crate::clients::Client;
-use crate::devices::{Approval, Decision, DeviceCode, DeviceError, Polled};
+use crate::devices::{Approval, Decision, DeviceCode, DeviceError, Polled, Redemption};
 use crate::oauth::error::TokenError;
 use crate::oauth::scope::OPENID;
+use crate::oauth::target::Targets;
 use crate::state::AppState;
 
 /// Drives the machine from the request to the answer.
 pub(in crate::oauth::token) async fn exchange(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     let now = state.clock.now();
-    let mut approved: Option<(DeviceCode, Approval)> = None;
+    let mut approved: Option<Approved> = None;
     let mut issued: Option<TokenResponse> = None;
     let mut machine = DeviceCodeGrant::new(&request);
     let mut asked = machine.advance(Input::None);
@@ -37,7 +38,7 @@ pub(in crate::oauth::token) async fn exchange(
                 let (code, polled) = state.devices.poll(device_code, &client.client_id, now).await?;
                 let standing = standing(state, client, &polled, now)?;
                 if let Decision::Approved(approval) = polled.decision {
-                    approved = Some((code, approval));
+                    approved = Some(Approved { code, approval, audience: polled.audience });
                 }
                 // The row was found by the client that asks.
                 Input::Recovered { client_id: client.client_id.as_str().to_owned(), standing }
@@ -45,7 +46,7 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Extend => Input::Extended { extensions: Extensions::new() },
             Output::Issue { .. } => {
                 let approved = approved.take().ok_or(TokenError::Machine("no device code was recovered"))?;
-                let response = issued.insert(redeem(state, client, approved, now).await?);
+                let response = issued.insert(redeem(state, (client, targets), approved, now).await?);
                 Input::Issued(IssuedToken {
                     token: response.access_token.clone(),
                     refresh: response.refresh_token.clone(),
@@ -85,25 +86,36 @@ fn standing(state: &AppState, client: &Client, polled: &Polled, now: DateTime<Ut
     }
 }
 
+/// A code that somebody has allowed.
+struct Approved {
+    code: DeviceCode,
+    approval: Approval,
+    audience: String,
+}
+
 async fn redeem(
     state: &AppState,
-    client: &Client,
-    (code, approval): (DeviceCode, Approval),
+    (client, targets): (&Client, &Targets<'_>),
+    Approved { code, approval, audience }: Approved,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, TokenError> {
-    let access_ttl = issue::access_ttl(state, client);
-    // What the client may not have any more is left out.
-    let scope: ScopeSet = approval.scope.intersection(&client.scopes);
-    if scope.is_empty() && !approval.scope.is_empty() {
+    // What the client may not have any more is left out. Before anything is consumed: who named the wrong resource
+    // server may come again.
+    let scope = approval.scope.intersection(&client.scopes);
+    let granted = targets.token(&audience, &scope)?;
+    if granted.scope.is_empty() && !approval.scope.is_empty() {
         return Err(TokenError::NothingGranted);
     }
     let approval = Approval { scope, ..approval };
-    let given = state.devices.redeem(&code, &approval, client, access_ttl, now).await?;
+    let access_ttl = issue::access_ttl(state, client);
+    let redemption = Redemption { code: &code, approval: &approval, audience: &audience, client, access_ttl };
+    let given = state.devices.redeem(&redemption, now).await?;
     tracing::Span::current().record("user.id", tracing::field::display(given.user.sub));
-    let Approval { scope, auth_time, .. } = approval;
-    let grant = UserGrant { user: &given.user, client, scope: scope.clone(), sid: given.sid, auth_time };
+    let Approval { scope: held, auth_time, .. } = approval;
+    let scope = granted.scope.clone();
+    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time };
     let minted = issue::access_token(state, grant, now)?;
-    let id_token = if scope.contains(OPENID) {
+    let id_token = if held.contains(OPENID) {
         let claims = IdToken {
             user: &given.user,
             client,

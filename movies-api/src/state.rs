@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::db::Pool;
+use shared::db::{Pool, Primary};
 use shared::token::bearer::Gate;
 
 /// The parts that every room may use.
@@ -11,6 +11,8 @@ use shared::token::bearer::Gate;
 pub struct AppState {
     /// Connections to the database, made when first needed.
     pub pool: Pool,
+    /// Where writes go, should the pool lead to a standby.
+    pub primary: Primary,
     /// Checks bearer tokens; holds the public keys.
     pub gate: Arc<Gate>,
 }
@@ -18,6 +20,12 @@ pub struct AppState {
 impl FromRef<AppState> for Pool {
     fn from_ref(state: &AppState) -> Self {
         state.pool.clone()
+    }
+}
+
+impl FromRef<AppState> for Primary {
+    fn from_ref(state: &AppState) -> Self {
+        state.primary.clone()
     }
 }
 

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
-use shared::db;
 use shared::token::scope::ScopeSet;
-use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::issuer::Issuer;
@@ -183,8 +181,6 @@ pub struct AuthConfig {
     pub issuer: Issuer,
     /// `aud` of the movies API.
     pub audience: String,
-    /// A session on the primary, for migrations.
-    pub direct_database: PgConnectOptions,
     /// The most connections of the pool.
     pub database_connections: u32,
     /// How long a start waits for a database that does not answer.
@@ -254,7 +250,6 @@ impl AuthConfig {
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
             metrics_bind: common.find_bind(settings, METRICS_BIND)?,
-            direct_database: read_direct_database(settings, &common)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
             database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
@@ -350,17 +345,6 @@ fn read_cors_origins(
     let audience = Url::parse(audience).map(|url| url.origin());
     let own = [Ok(issuer.url().origin()), audience];
     Ok(own.into_iter().flatten().filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization()).collect())
-}
-
-fn read_direct_database(settings: &Settings, common: &CommonConfig) -> Result<PgConnectOptions, ConfigError> {
-    use secrecy::ExposeSecret;
-    const NAME: &str = "MYAPI_AUTH__DIRECT_DATABASE_URL";
-    match settings.find_secret(NAME)? {
-        None => Ok(common.database.options.clone()),
-        Some(url) => {
-            db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(NAME, &error.to_string()))
-        }
-    }
 }
 
 fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigError> {

@@ -23,6 +23,12 @@ pub enum Kind {
     RefreshReuse,
     /// A client gave a token back.
     Revocation,
+    /// A device began to wait for its approval.
+    DeviceStarted,
+    /// A person allowed a device.
+    DeviceApproved,
+    /// A person denied a device.
+    DeviceDenied,
     /// A user was made.
     UserCreated,
     /// Users were brought in from elsewhere.
@@ -75,7 +81,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::Login,
         Self::Throttle,
         Self::ClientAuthentication,
@@ -83,6 +89,9 @@ impl Kind {
         Self::TokenRefused,
         Self::RefreshReuse,
         Self::Revocation,
+        Self::DeviceStarted,
+        Self::DeviceApproved,
+        Self::DeviceDenied,
         Self::UserCreated,
         Self::UsersImported,
         Self::UserDisabled,
@@ -120,6 +129,9 @@ impl Kind {
             Self::TokenRefused => "token_refused",
             Self::RefreshReuse => "refresh_reuse",
             Self::Revocation => "revocation",
+            Self::DeviceStarted => "device_started",
+            Self::DeviceApproved => "device_approved",
+            Self::DeviceDenied => "device_denied",
             Self::UserCreated => "user_created",
             Self::UsersImported => "users_imported",
             Self::UserDisabled => "user_disabled",

@@ -15,6 +15,7 @@ use url::Url;
 pub use self::issuer::Issuer;
 pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
+use crate::devices::DeviceSettings;
 use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
 use crate::sessions::SessionSettings;
@@ -85,6 +86,8 @@ pub const SETTINGS: &[Setting] = &[
         "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
     ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
+    Setting::new("MYAPI_AUTH__DEVICE_CODE_TTL", "600", "seconds that a device waits for its approval; 60 to 3600"),
+    Setting::new("MYAPI_AUTH__DEVICE_INTERVAL", "5", "seconds between two polls of a device, at first; 1 to 60"),
     Setting::new(
         "MYAPI_AUTH__PUSHED_REQUEST_TTL",
         "60",
@@ -148,6 +151,21 @@ pub const SETTINGS: &[Setting] = &[
         "20:360",
         "wrong secrets of one client from one address: at once, then an hour; ten times that from everywhere",
     ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_ADDRESS",
+        "20:120",
+        "devices that one address (IPv6 /64) starts to sign in: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_CLIENT",
+        "1000:6000",
+        "devices that start to sign in by one client: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_USER_CODE",
+        "10:40",
+        "wrong user codes of one account, and of one address: at once, then an hour; ten times that from its network",
+    ),
 ];
 
 /// The checked settings of auth-server.
@@ -189,6 +207,8 @@ pub struct AuthConfig {
     pub refresh: RefreshSettings,
     /// Life of an authorization code.
     pub code_ttl: Duration,
+    /// How long devices wait for their approval.
+    pub devices: DeviceSettings,
     /// How long a pushed authorization request can begin.
     pub pushed_request_ttl: Duration,
     /// Whether every client has to push its authorization requests.
@@ -242,6 +262,10 @@ impl AuthConfig {
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            devices: DeviceSettings {
+                ttl: seconds(settings, "MYAPI_AUTH__DEVICE_CODE_TTL", 60, 3600)?,
+                interval: seconds(settings, "MYAPI_AUTH__DEVICE_INTERVAL", 1, 60)?,
+            },
             pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
             requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,

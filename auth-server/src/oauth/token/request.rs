@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use oxide_auth::code_grant::accesstoken::{self, Authorization};
 use oxide_auth::code_grant::{client_credentials, refresh};
 
-use super::machine::password;
+use super::machine::{device_code, password};
 use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::limits::Origin;
 use crate::oauth::error::TokenError;
@@ -100,6 +100,24 @@ impl password::Request for ClientRequest<'_> {
 
     fn scope(&self) -> Option<Cow<'_, str>> {
         ClientRequest::scope(self)
+    }
+}
+
+impl device_code::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn client_id(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.client_id.as_str()))
+    }
+
+    fn device_code(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("device_code")
     }
 }
 

@@ -93,6 +93,7 @@ async fn push(State(state): State<AppState>, request: Request<Body>) -> Result<R
     if form.parameter("request_uri").is_some() {
         return Err(TokenError::PushedTwice);
     }
+    let origin = *form.origin();
     let mut parameters = form.into_parameters();
     parameters.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()) && name != "client_id");
     parameters.push(("client_id".to_owned(), client.client_id.to_string()));
@@ -103,7 +104,7 @@ async fn push(State(state): State<AppState>, request: Request<Body>) -> Result<R
     }
     prove(&state, Parameters(&parameters)).await?;
     let now = state.clock.now();
-    let request_uri = state.pushed_requests.push(&client.client_id, &parameters, now).await?;
+    let request_uri = state.pushed_requests.push(&client, &parameters, &origin, now).await?;
     tracing::info!("kept a pushed authorization request");
     let pushed = Pushed { request_uri: request_uri.text(), expires_in: state.pushed_requests.seconds() };
     let mut response = (StatusCode::CREATED, Json(pushed)).into_response();

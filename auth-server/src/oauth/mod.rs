@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod device;
+mod dpop;
 pub mod error;
 pub(crate) mod id_token;
 pub mod introspect;

@@ -23,6 +23,7 @@ mod command_line;
 mod device;
 mod docs;
 mod doctor;
+mod dpop;
 mod fuzz;
 mod health;
 mod housekeeping;

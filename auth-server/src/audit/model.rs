@@ -29,6 +29,14 @@ pub enum Kind {
     DeviceApproved,
     /// A person denied a device.
     DeviceDenied,
+    /// A browser was signed in, on the login page.
+    SessionStarted,
+    /// A browser was signed out: by its person, a client, an operator, or another person who signed in there.
+    SessionEnded,
+    /// A person was asked what a client may do, and answered.
+    Consent,
+    /// What a person had allowed was taken back.
+    ConsentWithdrawn,
     /// A user was made.
     UserCreated,
     /// Users were brought in from elsewhere.
@@ -81,7 +89,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::Login,
         Self::Throttle,
         Self::ClientAuthentication,
@@ -92,6 +100,10 @@ impl Kind {
         Self::DeviceStarted,
         Self::DeviceApproved,
         Self::DeviceDenied,
+        Self::SessionStarted,
+        Self::SessionEnded,
+        Self::Consent,
+        Self::ConsentWithdrawn,
         Self::UserCreated,
         Self::UsersImported,
         Self::UserDisabled,
@@ -132,6 +144,10 @@ impl Kind {
             Self::DeviceStarted => "device_started",
             Self::DeviceApproved => "device_approved",
             Self::DeviceDenied => "device_denied",
+            Self::SessionStarted => "session_started",
+            Self::SessionEnded => "session_ended",
+            Self::Consent => "consent",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::UserCreated => "user_created",
             Self::UsersImported => "users_imported",
             Self::UserDisabled => "user_disabled",

@@ -12,6 +12,7 @@ mod doctor;
 mod key;
 mod migrate;
 mod resource;
+mod selftest;
 mod serve;
 mod session;
 mod token;
@@ -104,6 +105,8 @@ enum Command {
     DeviceLogin(device_login::DeviceLogin),
     /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
     Doctor,
+    /// Attack the running pair in the ways that matter, and report what was held off; exit code 1 when something was not
+    Selftest(selftest::Selftest),
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -194,6 +197,7 @@ async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Consent(command) => consent::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Resource(command) => resource::run(command, context).await,
+        Command::Selftest(selftest) => selftest.run(context).await,
         Command::Token(command) => token::run(command, context).await,
         _ => Ok(()),
     }

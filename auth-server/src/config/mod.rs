@@ -85,6 +85,11 @@ pub const SETTINGS: &[Setting] = &[
         "10",
         "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
     ),
+    Setting::new(
+        "MYAPI_AUTH__DPOP_NONCES",
+        "false",
+        "true asks for a nonce of this server in every DPoP proof, which costs clients a second request now and then",
+    ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
     Setting::new("MYAPI_AUTH__DEVICE_CODE_TTL", "600", "seconds that a device waits for its approval; 60 to 3600"),
     Setting::new("MYAPI_AUTH__DEVICE_INTERVAL", "5", "seconds between two polls of a device, at first; 1 to 60"),
@@ -210,6 +215,8 @@ pub struct AuthConfig {
     pub access_token_ttl: Duration,
     /// Lives of refresh tokens.
     pub refresh: RefreshSettings,
+    /// Whether DPoP proofs have to carry a nonce of ours.
+    pub has_dpop_nonces: bool,
     /// Life of an authorization code.
     pub code_ttl: Duration,
     /// How long devices wait for their approval.
@@ -266,6 +273,7 @@ impl AuthConfig {
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
+            has_dpop_nonces: settings.get("MYAPI_AUTH__DPOP_NONCES")?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
             devices: DeviceSettings {
                 ttl: seconds(settings, "MYAPI_AUTH__DEVICE_CODE_TTL", 60, 3600)?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::{DbError, Pool};
+use shared::token::dpop::Thumbprint;
 use uuid::Uuid;
 
 use super::error::{DecideError, DeviceError, FindError, StartError};
@@ -57,6 +58,8 @@ pub struct Redemption<'a> {
     pub client: &'a Client,
     /// The life of the access token that will be given out.
     pub access_ttl: Duration,
+    /// The key that it will be bound to.
+    pub key: Option<&'a Thumbprint>,
 }
 
 /// What a device code gave.
@@ -162,7 +165,7 @@ impl Devices {
     /// # Errors
     /// [`DeviceError`]; then it is as it was.
     pub async fn redeem(&self, redemption: &Redemption<'_>, now: DateTime<Utc>) -> Result<Given, DeviceError> {
-        let Redemption { code, approval, audience, client, access_ttl } = *redemption;
+        let Redemption { code, approval, audience, client, access_ttl, key } = *redemption;
         let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
         let consumed = store::consume(&mut transaction, code, &client.client_id, now).await?;
         if consumed != Some(approval.sub) {
@@ -185,6 +188,7 @@ impl Devices {
                 session_id: None,
                 auth_time: approval.auth_time,
                 access_ttl,
+                key,
             };
             let started = self.tokens.start_in(&mut transaction, &family, now).await?;
             (started.family_id, Some(started.refresh_token))

@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod device;
+mod dpop;
 pub mod error;
 pub(crate) mod id_token;
 pub mod introspect;
@@ -10,6 +11,7 @@ pub mod own_tokens;
 pub mod par;
 pub mod pkce;
 mod request;
+pub mod resource_server_report;
 pub mod revocation_feed;
 pub mod revoke;
 pub(crate) mod scope;

@@ -39,7 +39,7 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
             ("POST", "/device") => 400,
             // Nobody is signed in.
             ("GET", "/device") => 303,
-            (_, "/userinfo") => 401,
+            (_, "/userinfo" | "/resource_server_report") => 401,
             _ => 200,
         };
         assert_eq!(answer.status, expected, "{operation:?}: {}", answer.body);

@@ -46,7 +46,7 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Extend => Input::Extended { extensions: Extensions::new() },
             Output::Issue { .. } => {
                 let approved = approved.take().ok_or(TokenError::Machine("no device code was recovered"))?;
-                let response = issued.insert(redeem(state, (client, targets), approved, now).await?);
+                let response = issued.insert(redeem(state, (client, targets), approved, request).await?);
                 Input::Issued(IssuedToken {
                     token: response.access_token.clone(),
                     refresh: response.refresh_token.clone(),
@@ -97,8 +97,9 @@ async fn redeem(
     state: &AppState,
     (client, targets): (&Client, &Targets<'_>),
     Approved { code, approval, audience }: Approved,
-    now: DateTime<Utc>,
+    request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
+    let now = state.clock.now();
     // What the client may not have any more is left out. Before anything is consumed: who named the wrong resource
     // server may come again.
     let scope = approval.scope.intersection(&client.scopes);
@@ -107,13 +108,20 @@ async fn redeem(
         return Err(TokenError::NothingGranted);
     }
     let approval = Approval { scope, ..approval };
-    let access_ttl = issue::access_ttl(state, client);
-    let redemption = Redemption { code: &code, approval: &approval, audience: &audience, client, access_ttl };
+    let binding = &request.bind(state).await?;
+    let redemption = Redemption {
+        code: &code,
+        approval: &approval,
+        audience: &audience,
+        client,
+        access_ttl: issue::access_ttl(state, client),
+        key: binding.key(),
+    };
     let given = state.devices.redeem(&redemption, now).await?;
     tracing::Span::current().record("user.id", tracing::field::display(given.user.sub));
     let Approval { scope: held, auth_time, .. } = approval;
     let scope = granted.scope.clone();
-    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time };
+    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time, binding };
     let minted = issue::access_token(state, grant, now)?;
     let id_token = if held.contains(OPENID) {
         let claims = IdToken {

@@ -67,6 +67,11 @@ pub const SETTINGS: &[Setting] = &[
         "origins whose pages may call /token, separated by commas; in dev the pair's own two",
     ),
     Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
+    Setting::new(
+        "MYAPI_AUTH__MAX_CONNECTIONS",
+        "16384",
+        "the most connections of clients; more are answered 503 and closed; 1 to 1000000, as the limit of open files allows",
+    ),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
@@ -185,6 +190,8 @@ pub struct AuthConfig {
     pub common: CommonConfig,
     /// Address to listen on.
     pub bind: SocketAddr,
+    /// The most connections of clients.
+    pub max_connections: usize,
     /// Where to tell Prometheus how it goes, if anywhere.
     pub metrics_bind: Option<SocketAddr>,
     /// `iss`, exactly as configured.
@@ -261,6 +268,7 @@ impl AuthConfig {
         let cors_origins = read_cors_origins(settings, common.environment, &issuer, &audience)?;
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
+            max_connections: bounded(settings, "MYAPI_AUTH__MAX_CONNECTIONS", 1, 1_000_000)?,
             metrics_bind: common.find_bind(settings, METRICS_BIND)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
             database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use shared::clock::Clock;
-use shared::db::{Conn, DbError, Pool};
+use shared::db::{self, Conn, DbError, Pool};
 use tokio::task::JoinHandle;
 
 use super::store;
@@ -29,6 +29,8 @@ const FAMILIES_AT_ONCE: i64 = 5_000;
 const PROOFS_AT_ONCE: i64 = 5_000;
 /// Sessions that are over and go with one statement.
 const SESSIONS_AT_ONCE: i64 = 5_000;
+/// How long one run may take, for a connection whose other end is gone never answers; the next one goes on where it ended.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// The service.
 #[derive(Clone)]
@@ -122,7 +124,7 @@ impl Housekeeping {
         let housekeeping = self.clone();
         tokio::spawn(async move {
             loop {
-                match housekeeping.run().await {
+                match db::within(PATIENCE, housekeeping.run()).await {
                     Ok(done) => tracing::debug!(?done, "housekeeping is done"),
                     Err(error) if error.is_unavailable() => tracing::info!(%error, "housekeeping tries again later"),
                     Err(error) => tracing::error!(%error, "housekeeping failed"),

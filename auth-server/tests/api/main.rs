@@ -41,6 +41,7 @@ mod metrics;
 mod migrations;
 mod oidc;
 mod pages;
+mod panics;
 mod par;
 mod password;
 mod process;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{Pool, Relay};
 use shared::token::bearer::Gate;
 use shared::token::verifier::Verifier;
 
@@ -39,6 +39,8 @@ pub struct Services {
     pub clock: Clock,
     /// For `/readyz`, and for what spans several rooms: a feature reaches the database through its room's service.
     pub pool: Pool,
+    /// The same connections, for what is asked often: handed from request to request.
+    pub relay: Relay,
     /// Who can log in.
     pub users: Users,
     /// Who can ask for tokens.
@@ -109,19 +111,20 @@ impl AppState {
         let resource_servers = ResourceServers::new(pool.clone(), clock.clone());
         let keks = config.key_ring()?;
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
-        let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
-        let tokens = Tokens::new(pool.clone(), keks.clone(), users.clone(), config.refresh);
+        let relay = Relay::new(pool.clone());
+        let users = Users::start(relay.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
+        let tokens = Tokens::new(relay.clone(), keks.clone(), users.clone(), config.refresh);
         let sessions = Sessions::new(pool.clone(), config.sessions, users.clone(), tokens.clone());
         let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
-        let limits = Limits::new(pool.clone(), &keks, config.limits);
+        let limits = Limits::new(relay.clone(), &keks, config.limits);
         let witness = Witness::new(keys.clone(), keks.clone());
         Ok(Self(Arc::new(Services {
             audit: Audit::start(pool.clone(), clock.clone(), Some(witness)),
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
             gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
             consents: Consents::new(pool.clone(), tokens.clone()),
-            codes: Codes::new(pool.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
+            codes: Codes::new(relay.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
             seals: Seals::new(keks),
             sessions,
             tokens,
@@ -135,6 +138,7 @@ impl AppState {
             config: Arc::new(config),
             clock,
             pool,
+            relay,
         })))
     }
 }

@@ -3,21 +3,27 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::db::Pool;
+use shared::db::{Pool, Relay};
 use shared::token::bearer::Gate;
 
 /// The parts that every room may use.
 #[derive(Clone)]
 pub struct AppState {
-    /// Connections to the database, made when first needed.
-    pub pool: Pool,
+    /// Connections to the database, made when first needed; reads hand them on to one another.
+    pub relay: Relay,
     /// Checks bearer tokens; holds the public keys.
     pub gate: Arc<Gate>,
 }
 
 impl FromRef<AppState> for Pool {
     fn from_ref(state: &AppState) -> Self {
-        state.pool.clone()
+        state.relay.pool().clone()
+    }
+}
+
+impl FromRef<AppState> for Relay {
+    fn from_ref(state: &AppState) -> Self {
+        state.relay.clone()
     }
 }
 

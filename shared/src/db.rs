@@ -2,6 +2,8 @@
 //!
 //! Stores take a [`Conn`]; the use case owns the transaction. Every object lives in schema `myapi`.
 
+pub mod relay;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
+
+pub use relay::Relay;
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();

@@ -47,9 +47,9 @@ impl Logins {
         let client_id = presented.client_id.as_str();
         let check = self.limits.check_secret(&mut conn, client_id, origin, self.clock.now()).await?;
         let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
-        drop(conn);
         match authenticated {
             Ok(client) => {
+                conn.hand_on();
                 if let Err(error) = self.limits.secret_matched(&check).await {
                     tracing::warn!(%error, "a client's address was not noted");
                 }
@@ -57,6 +57,7 @@ impl Logins {
             }
             Err(clients::AuthenticateError::Internal(error)) => Err(clients::AuthenticateError::Internal(error).into()),
             Err(reason) => {
+                drop(conn);
                 self.limits.secret_failed(&check).await?;
                 Err(reason.into())
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::db::DbError;
-use sqlx::{Postgres, Transaction};
+use shared::db::relay::Work;
 
 use super::derive::{self, SALT_BYTES};
 use super::model::{Family, RefreshToken, whole_seconds};
@@ -59,7 +59,7 @@ pub enum RefreshError {
 
 /// A refresh under way: steps 1 to 5 are done, the family is locked, nothing is written. Dropping it changes nothing.
 pub struct Opened {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     presented: RefreshToken,
     family: Family,
     row: TokenRow,
@@ -85,7 +85,7 @@ impl Tokens {
     pub async fn open(&self, text: &str, client: &Client, now: DateTime<Utc>) -> Result<Opened, RefreshError> {
         let presented = RefreshToken::parse(text).map_err(|_| RefreshError::Malformed)?;
         let (hash, expires_at) = (presented.hash(), presented.expires_at());
-        let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
+        let mut transaction = self.relay.begin().await?;
         let family_id = store::find_family_id(&mut transaction, &hash, expires_at).await?;
         let family_id = family_id.ok_or(RefreshError::Unknown)?;
         let family = store::lock_family(&mut transaction, family_id).await?.ok_or(RefreshError::Unknown)?;
@@ -143,7 +143,7 @@ impl Tokens {
             family.access_ttl = access_ttl;
             store::update_access_ttl(&mut transaction, &family).await?;
         }
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         Ok(Rotated { refresh_token: successor, family, user })
     }
 
@@ -165,14 +165,14 @@ impl Tokens {
             let expiry = whole_seconds(*expires_at);
             let successor = derive::successor(kek, salt, &presented, family.family_id, expiry);
             if successor.hash().as_slice() == hash.as_slice() {
-                transaction.commit().await.map_err(DbError::from)?;
+                transaction.commit().await?;
                 tracing::info!("a spent refresh token was answered with its successor again");
                 return Ok(Rotated { refresh_token: successor, family, user });
             }
             tracing::error!(family.id = %family.family_id, "the successor of a refresh token cannot be derived again");
         }
         revoke_family(&mut transaction, &family, "a refresh token was used twice", now).await?;
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         let age = (now - rotated_at).num_seconds();
         tracing::warn!(family.id = %family.family_id, user.id = %family.sub, age, "refresh token reuse: family revoked");
         Err(RefreshError::Reused { age })

@@ -90,7 +90,7 @@ impl TestApp {
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
         let login = Endpoints::of(issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
-        Self { issuer, clock, router: app::assemble(rooms, AppState { pool, gate }, options) }
+        Self { issuer, clock, router: app::assemble(rooms, AppState { relay: pool.into(), gate }, options) }
     }
 
     /// A good token in the making.

@@ -9,7 +9,7 @@ use shared::output;
 
 use super::chart;
 use super::figures::{Figures, Keycloak, PerCore, Round};
-use super::{check, refusals};
+use super::{check, memory, refusals, routes};
 use crate::checkout::Checkout;
 use crate::cli::{Bench, Output};
 use crate::progress::{print, say};
@@ -69,8 +69,10 @@ fn text(figures: &Figures) -> String {
     line("");
     for ratio in &figures.ratios {
         let (ours, least) = (ratio.ours.name(), ratio.least.name());
-        let verdict = if ratio.value >= ratio.aim { "reached" } else { "missed" };
-        line(&format!("{:>27} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
+        let verdict = ratio.aim.map_or_else(String::new, |aim| {
+            format!(" (aim {aim:.2}: {})", if ratio.value >= aim { "reached" } else { "missed" })
+        });
+        line(&format!("{:>27} {:.2}{verdict}", format!("{ours}/{least}"), ratio.value));
     }
     line("");
     if let Some(PerCore { case, per_second, aim }) = figures.per_core {
@@ -91,6 +93,12 @@ fn text(figures: &Figures) -> String {
     }
     if !figures.refusals.is_empty() {
         line(&refusals::text(&figures.refusals));
+    }
+    if !figures.memory.is_empty() {
+        line(&memory::text(&figures.memory));
+    }
+    if !figures.routes.is_empty() {
+        line(&routes::text(&figures.routes));
     }
     let Figures { seconds, rounds, connections, argon2, machine, .. } = figures;
     line(&format!("Medians of {rounds} rounds of {seconds} s each, {connections} connections; ratios round by round."));

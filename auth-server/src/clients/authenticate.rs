@@ -3,8 +3,9 @@
 use secrecy::ExposeSecret as _;
 use shared::db::{Conn, DbError};
 
+use super::authentication::AuthMethod;
 use super::error::AuthenticateError;
-use super::model::{Client, ClientKind};
+use super::model::Client;
 use super::secret::{Presented, SecretHash};
 use super::service::Clients;
 use super::store;
@@ -29,11 +30,12 @@ impl Clients {
         // Not before it is known to be a client's: people send their address or worse by mistake.
         tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
         crate::audit::note_client(&client.client_id);
-        match (client.kind, &presented.secret) {
-            (ClientKind::Public, None) => {}
-            (ClientKind::Public, Some(_)) => return Err(AuthenticateError::SecretUnexpected),
-            (ClientKind::Confidential, None) => return Err(AuthenticateError::SecretMissing),
-            (ClientKind::Confidential, Some(secret)) => {
+        match (client.authentication.method, &presented.secret) {
+            (AuthMethod::None, None) => {}
+            (AuthMethod::None, Some(_)) => return Err(AuthenticateError::SecretUnexpected),
+            (AuthMethod::PrivateKeyJwt, _) => return Err(AuthenticateError::AssertionMissing),
+            (AuthMethod::Secret, None) => return Err(AuthenticateError::SecretMissing),
+            (AuthMethod::Secret, Some(secret)) => {
                 if !SecretHash::of(secret.expose_secret()).is_among(&hashes) {
                     return Err(AuthenticateError::SecretWrong);
                 }

@@ -22,6 +22,9 @@ pub enum AuthenticateError {
     /// A public client sent one: whoever wrote the request believes something wrong.
     #[error("the client sent a secret, but is public")]
     SecretUnexpected,
+    /// It is registered to sign with a key of its own.
+    #[error("the client signs with a key of its own, and sent no assertion")]
+    AssertionMissing,
     /// The database gave no answer.
     #[error(transparent)]
     Internal(#[from] DbError),
@@ -52,8 +55,8 @@ pub enum ClientError {
     /// No such client.
     #[error("there is no client `{0}`")]
     Unknown(ClientId),
-    /// Public clients have none.
-    #[error("the client `{0}` is public and has no secret")]
+    /// Public clients have none, and neither have those that sign with a key of their own.
+    #[error("the client `{0}` has no secret: it is public, or signs with a key of its own")]
     NoSecret(ClientId),
     /// A confidential client cannot become a public one, nor the other way: its tokens were given under other rules.
     #[error("the client `{client_id}` is {}, which does not change: register another and delete this one", .kind.as_str())]

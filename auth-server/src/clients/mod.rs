@@ -5,12 +5,16 @@
 //! older one until an end that is set when the newer one is made. A `client_id` is never given out twice: a deleted
 //! client keeps its row.
 //!
+//! Or it signs with a key of its own and has no secret at all: then its public keys stand here, or where they are.
+//!
+//! - `authentication`: the ways in which a client says who it is, and its keys.
 //! - `authenticate`: one query for the client and the hashes of its secrets.
 //! - `rules` and `redirect`: what every registration keeps to.
 //! - `service`: one client is registered, changed, disabled, deleted, or gets a new secret.
 //! - `declared`: all clients at once, from a description of how they are to be.
 
 mod authenticate;
+mod authentication;
 mod declared;
 mod error;
 mod lifetimes;
@@ -21,6 +25,7 @@ mod secret;
 mod service;
 mod store;
 
+pub use authentication::{AuthMethod, Authentication, ClientKeys, ClientKeysError, JwksUri};
 pub use declared::{Action, Apply, Change, Declared, FieldChange, Plan};
 pub use error::{AuthenticateError, Broken, ClientError};
 pub use lifetimes::Lifetimes;

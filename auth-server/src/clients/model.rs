@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::token::scope::ScopeSet;
 
+use super::authentication::Authentication;
 use super::lifetimes::Lifetimes;
 
 /// A client's public name in the protocol (RFC 6749 section 2.2): 1 to 100 characters, none of them a control character.
@@ -44,9 +45,9 @@ impl fmt::Display for ClientId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientKind {
-    /// Authenticates with a secret.
+    /// Authenticates, with a secret or a key of its own.
     Confidential,
-    /// Has no secret: an application on a user's device.
+    /// Has neither: an application on a user's device.
     Public,
 }
 
@@ -153,7 +154,7 @@ pub struct Client {
     pub client_id: ClientId,
     /// What people call it.
     pub name: String,
-    /// Whether it has secrets.
+    /// Whether it can keep a secret.
     pub kind: ClientKind,
     /// The grants that it may use.
     pub grants: Vec<GrantType>,
@@ -161,8 +162,10 @@ pub struct Client {
     pub scopes: ScopeSet,
     /// What a request without scope asks for.
     pub default_scopes: ScopeSet,
-    /// The resource server that its tokens are for.
+    /// The resource server that its tokens are for, where a request names none.
     pub audience: String,
+    /// Other resource servers that it may ask tokens for (RFC 8707).
+    pub audiences: Vec<String>,
     /// The resource server whose tokens it may introspect.
     pub serves: Option<String>,
     /// Where it runs.
@@ -173,6 +176,13 @@ pub struct Client {
     pub post_logout_redirect_uris: Vec<String>,
     /// Whether it is trusted like this server itself: people are not asked for their consent.
     pub skips_consent: bool,
+    /// Whether it has to push its authorization requests (RFC 9126 section 6).
+    pub require_pushed_authorization_requests: bool,
+    /// Whether its tokens are bound to a key of its own by DPoP (RFC 9449 section 5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// How it says who it is.
+    #[serde(flatten)]
+    pub authentication: Authentication,
     /// How long its tokens live.
     #[serde(flatten)]
     pub lifetimes: Lifetimes,
@@ -203,14 +213,24 @@ impl Client {
             scopes: this.scopes,
             default_scopes: this.default_scopes,
             audience: this.audience,
+            audiences: this.audiences,
             serves: this.serves,
             application_type: this.application_type,
             redirect_uris: this.redirect_uris,
             post_logout_redirect_uris: this.post_logout_redirect_uris,
             skips_consent: this.skips_consent,
+            require_pushed_authorization_requests: this.require_pushed_authorization_requests,
+            dpop_bound_access_tokens: this.dpop_bound_access_tokens,
+            authentication: this.authentication,
             lifetimes: this.lifetimes,
         };
         new.in_order()
+    }
+
+    /// True when it may ask for tokens for this resource server.
+    #[must_use]
+    pub fn may_target(&self, audience: &str) -> bool {
+        self.audience == audience || self.audiences.iter().any(|other| other == audience)
     }
 
     /// True when it may use this grant.
@@ -227,7 +247,7 @@ pub struct NewClient {
     pub client_id: ClientId,
     /// What people call it.
     pub name: String,
-    /// Whether it gets a secret.
+    /// Whether it can keep a secret.
     pub kind: ClientKind,
     /// The grants that it may use.
     pub grants: Vec<GrantType>,
@@ -235,8 +255,10 @@ pub struct NewClient {
     pub scopes: ScopeSet,
     /// What a request without scope asks for.
     pub default_scopes: ScopeSet,
-    /// The resource server that its tokens are for.
+    /// The resource server that its tokens are for, where a request names none.
     pub audience: String,
+    /// Other resource servers that it may ask tokens for (RFC 8707).
+    pub audiences: Vec<String>,
     /// The resource server whose tokens it may introspect.
     pub serves: Option<String>,
     /// Where it runs.
@@ -247,17 +269,27 @@ pub struct NewClient {
     pub post_logout_redirect_uris: Vec<String>,
     /// Whether people are not asked for their consent.
     pub skips_consent: bool,
+    /// Whether it has to push its authorization requests (RFC 9126 section 6).
+    pub require_pushed_authorization_requests: bool,
+    /// Whether its tokens are bound to a key of its own by DPoP (RFC 9449 section 5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// How it says who it is.
+    #[serde(flatten)]
+    pub authentication: Authentication,
     /// How long its tokens live.
     #[serde(flatten)]
     pub lifetimes: Lifetimes,
 }
 
 impl NewClient {
-    /// The same with every grant once, in one order: equal registrations are equal values.
+    /// The same with every grant and audience once, in one order: equal registrations are equal values.
     #[must_use]
     pub fn in_order(mut self) -> Self {
         self.grants.sort_unstable();
         self.grants.dedup();
+        self.audiences.retain(|audience| *audience != self.audience);
+        self.audiences.sort_unstable();
+        self.audiences.dedup();
         self
     }
 }

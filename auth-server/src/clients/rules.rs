@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::authentication::{AuthMethod, Authentication};
 use super::error::Broken;
 use super::model::{ClientKind, GrantType, NewClient};
 use super::redirect;
@@ -19,6 +20,7 @@ pub(super) fn check(new: &NewClient, catalogue: &Catalogue, longest_refresh: Dur
     check_name(&new.name)?;
     check_grants(new)?;
     check_scopes(new, catalogue)?;
+    check_authentication(new)?;
     check_serves(new, catalogue)?;
     check_uris("redirect_uris", &new.redirect_uris, new)?;
     check_uris("post_logout_redirect_uris", &new.post_logout_redirect_uris, new)?;
@@ -58,18 +60,55 @@ fn check_grants(new: &NewClient) -> Result<(), Broken> {
 }
 
 fn check_scopes(new: &NewClient, catalogue: &Catalogue) -> Result<(), Broken> {
-    let Some(known) = catalogue.scopes_for(&new.audience) else {
-        return Err(unknown_audience("audience", &new.audience));
-    };
-    let strangers: Vec<&str> = new.scopes.iter().filter(|scope| !known.contains(scope)).collect();
+    let mut known = Vec::new();
+    for (field, audience) in
+        [("audience", &new.audience)].into_iter().chain(new.audiences.iter().map(|a| ("audiences", a)))
+    {
+        known.push(catalogue.scopes_for(audience).ok_or_else(|| unknown_audience(field, audience))?);
+    }
+    let is_known = |scope: &str| known.iter().any(|scopes| scopes.contains(scope));
+    let strangers: Vec<&str> = new.scopes.iter().filter(|scope| !is_known(scope)).collect();
     if !strangers.is_empty() {
-        let reason = format!("not a scope of the audience `{}` nor of users: {}", new.audience, strangers.join(" "));
+        let audiences: Vec<_> = [&new.audience].into_iter().chain(&new.audiences).map(|a| format!("`{a}`")).collect();
+        let (audiences, strangers) = (audiences.join(", "), strangers.join(" "));
+        let reason = format!("not a scope of the audience {audiences} nor of users: {strangers}");
         return Err(Broken::new("scopes", reason));
     }
     if new.default_scopes.is_subset(&new.scopes) {
         return Ok(());
     }
     Err(Broken::new("default_scopes", "default scopes have to be among the client's scopes"))
+}
+
+fn check_authentication(new: &NewClient) -> Result<(), Broken> {
+    const METHOD: &str = "token_endpoint_auth_method";
+    let Authentication { method, jwks, jwks_uri } = &new.authentication;
+    match (new.kind, method) {
+        (ClientKind::Public, AuthMethod::None) | (ClientKind::Confidential, AuthMethod::Secret) => {
+            let field = if jwks.is_some() { "jwks" } else { "jwks_uri" };
+            match jwks.is_some() || jwks_uri.is_some() {
+                true => {
+                    Err(Broken::new(field, "keys are for a client whose token_endpoint_auth_method is private_key_jwt"))
+                }
+                false => Ok(()),
+            }
+        }
+        (ClientKind::Confidential, AuthMethod::PrivateKeyJwt) => match (jwks, jwks_uri) {
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+            (None, None) => {
+                Err(Broken::new(METHOD, "private_key_jwt needs the client's public keys: jwks or jwks_uri"))
+            }
+            // "The jwks_uri and jwks parameters MUST NOT both be present in the same request or response." (RFC 7591
+            // section 2)
+            (Some(_), Some(_)) => Err(Broken::new("jwks_uri", "the keys are in jwks already: give one of the two")),
+        },
+        (ClientKind::Public, AuthMethod::Secret | AuthMethod::PrivateKeyJwt) => {
+            Err(Broken::new(METHOD, "a public client cannot keep a secret or a key, so its method is none"))
+        }
+        (ClientKind::Confidential, AuthMethod::None) => {
+            Err(Broken::new(METHOD, "a confidential client authenticates: register a public one for none"))
+        }
+    }
 }
 
 fn check_serves(new: &NewClient, catalogue: &Catalogue) -> Result<(), Broken> {

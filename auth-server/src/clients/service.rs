@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 use shared::clock::Clock;
 use shared::db::{Conn, DbError, Pool};
 
+use super::authentication::AuthMethod;
 use super::error::ClientError;
-use super::model::{Client, ClientId, ClientKind, GrantType, NewClient};
+use super::model::{Client, ClientId, GrantType, NewClient};
 use super::secret::{ClientSecret, KnownSecret, Rotated};
 use super::{rules, store};
 use crate::audit::{self, Event, Kind};
@@ -41,9 +42,9 @@ impl Clients {
         let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
         let inserted = store::insert(&mut transaction, &new, now).await?;
         let client = inserted.ok_or_else(|| ClientError::Taken(new.client_id.clone()))?;
-        let secret = match new.kind {
-            ClientKind::Public => None,
-            ClientKind::Confidential => {
+        let secret = match new.authentication.method {
+            AuthMethod::None | AuthMethod::PrivateKeyJwt => None,
+            AuthMethod::Secret => {
                 let secret = ClientSecret::generate().map_err(ClientError::Randomness)?;
                 store::insert_secret(&mut transaction, &new.client_id, secret.hash(), now).await?;
                 Some(secret)
@@ -70,6 +71,9 @@ impl Clients {
         let new = new.in_order();
         self.check(&new, &catalogue)?;
         let updated = store::update(&mut transaction, &new).await?;
+        if new.authentication.method != AuthMethod::Secret {
+            store::delete_secrets(&mut transaction, client_id, &[]).await?;
+        }
         transaction.commit().await.map_err(DbError::from)?;
         audit::note(Event::ok(Kind::ClientUpdated).client(client_id));
         updated.ok_or_else(|| ClientError::Unknown(client_id.clone()))
@@ -165,7 +169,7 @@ impl Clients {
         let secret = ClientSecret::generate().map_err(ClientError::Randomness)?;
         let now = self.clock.now();
         let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
-        if get_locked(&mut transaction, client_id).await?.kind == ClientKind::Public {
+        if get_locked(&mut transaction, client_id).await?.authentication.method != AuthMethod::Secret {
             return Err(ClientError::NoSecret(client_id.clone()));
         }
         let older_expires_at = match TimeDelta::from_std(keep) {

@@ -230,7 +230,8 @@ impl From<&TokenError> for Answer {
                 | clients::AuthenticateError::Disabled
                 | clients::AuthenticateError::SecretMissing
                 | clients::AuthenticateError::SecretWrong
-                | clients::AuthenticateError::SecretUnexpected,
+                | clients::AuthenticateError::SecretUnexpected
+                | clients::AuthenticateError::AssertionMissing,
             ) => Self::invalid_client(),
             TokenError::UnknownGrant => {
                 Self::new(Code::BAD_REQUEST, "unsupported_grant_type", "this server does not have this grant type")

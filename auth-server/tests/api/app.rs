@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use auth_server::app;
-use auth_server::clients::{ApplicationType, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient};
+use auth_server::clients::{
+    ApplicationType, Authentication, ClientKind, ClientSecret, GrantType, Lifetimes, NewClient,
+};
 use auth_server::config::AuthConfig;
 use auth_server::keys::{self, NewKey};
 use auth_server::passwords::{Leniency, Plain};
@@ -314,11 +316,15 @@ pub fn client(id: &str, kind: ClientKind) -> NewClient {
         scopes: "movies:read movies:write profile email".parse().unwrap(),
         default_scopes: "movies:read".parse().unwrap(),
         audience: AUDIENCE.to_owned(),
+        audiences: Vec::new(),
         serves: None,
         application_type: ApplicationType::Web,
         redirect_uris: vec!["https://app.example.com/cb".to_owned()],
         post_logout_redirect_uris: Vec::new(),
         skips_consent: false,
+        require_pushed_authorization_requests: false,
+        dpop_bound_access_tokens: false,
+        authentication: Authentication::of_kind(kind),
         lifetimes: Lifetimes::default(),
     }
 }

@@ -76,6 +76,7 @@ async fn a_file_is_shown_then_applied_and_the_second_time_there_is_nothing_to_do
         kind                       "confidential"
         name                       "jobs"
         scopes                     "movies:write"
+        token_endpoint_auth_method "secret"
     + web
         application_type           "web"
         audience                   "http://127.0.0.1:8000"
@@ -86,6 +87,7 @@ async fn a_file_is_shown_then_applied_and_the_second_time_there_is_nothing_to_do
         redirect_uris              ["https://shop.example.com/callback"]
         refresh_token_ttl          86400
         scopes                     "movies:read profile"
+        token_endpoint_auth_method "none"
     2 to create, 0 to update, 0 to delete; nothing was changed.
     "#);
     assert_eq!(files.ids().await, [PUBLIC, CONFIDENTIAL], "nothing was changed");
@@ -232,4 +234,54 @@ async fn two_at_once_come_one_after_the_other(pool: Pool) {
     }
     changes.sort_unstable();
     assert_eq!(changes, [0, 0, 0, 2], "one did it, the others found nothing to do");
+}
+
+const JWKS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn keys_and_demands_stand_in_the_file(pool: Pool) {
+    let files = Files::new(pool).await;
+    let plain = "[clients.jobs]\ngrants = ['client_credentials']\nscopes = ['movies:read']\n";
+    let secret = files.json(plain, &[])["changes"][0]["client_secret"].as_str().unwrap().to_owned();
+    let text = format!(
+        "{plain}token_endpoint_auth_method = 'private_key_jwt'\njwks = '{JWKS}'\n\
+         require_pushed_authorization_requests = true\ndpop_bound_access_tokens = true\n"
+    );
+    let plan = files.json(&text, &[]);
+    let fields: Vec<_> = plan["changes"][0]["fields"].as_array().unwrap().iter().map(|field| &field["field"]).collect();
+    let expected = [
+        "dpop_bound_access_tokens",
+        "jwks",
+        "require_pushed_authorization_requests",
+        "secret_hashes",
+        "token_endpoint_auth_method",
+    ];
+    assert_eq!(fields, expected);
+    assert!(!files.is_good("jobs", &secret).await, "the secret ended with the change to a key");
+    assert_eq!(files.apply(&text, &[]).stdout, "Nothing to do.\n");
+    let new = files.json(&text.replace("clients.jobs", "clients.more"), &[]);
+    assert_eq!(new["changes"][0].get("client_secret"), None, "who signs needs no secret");
+
+    let weak = text.replace("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", &format!("AQ{}", "A".repeat(41)));
+    let cases = [
+        (weak, "line 5: client `jobs`: jwks: "),
+        (text.replace("\"x\"", "\"d\":\"AA\",\"x\""), "line 5: client `jobs`: jwks: "),
+        (format!("{text}jwks_uri = 'https://a.example/'\n"), "line 8: client `jobs`: jwks_uri: the keys are in jwks"),
+        (format!("{plain}jwks_uri = 'http://a.example/'\n"), "line 4: client `jobs`: jwks_uri: `http://a.example/`: "),
+        (format!("{plain}jwks = '{JWKS}'\n"), "line 4: client `jobs`: jwks: keys are for a client whose"),
+        (
+            format!("{plain}token_endpoint_auth_method = 'private_key_jwt'\n"),
+            "line 4: client `jobs`: token_endpoint_auth_method: private_key_jwt needs",
+        ),
+        (
+            format!("{plain}token_endpoint_auth_method = 'none'\n"),
+            "line 4: client `jobs`: token_endpoint_auth_method: a confidential client authenticates",
+        ),
+        (format!("{plain}audiences = ['urn:nobody']\n"), "line 4: client `jobs`: audiences: no resource server"),
+        (format!("{text}secret_hashes = ['sha256:{}']\n", "A".repeat(43)), "line 8: client `jobs`: secret_hashes: "),
+    ];
+    for (text, expected) in cases {
+        let said = files.refused(&text, &[]);
+        assert!(said.starts_with(expected), "{said}");
+    }
 }

@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 use shared::db::Pool;
 
+use auth_server::resource_servers::NewScope;
+
 use crate::app::{AUDIENCE, TestApp};
 use crate::process::binary::Binary;
+
+const JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn everything_that_is_said_is_shown_and_can_be_changed(pool: Pool) {
@@ -56,7 +60,8 @@ async fn everything_that_is_said_is_shown_and_can_be_changed(pool: Pool) {
             "application_type": "native", "redirect_uris": ["com.example.shop:/done", "http://127.0.0.1/done"],
             "post_logout_redirect_uris": ["https://shop.example.com/"], "skips_consent": true, "access_token_ttl": 60,
             "refresh_token_idle_ttl": 3600, "refresh_token_ttl": 7200, "refresh_retry_window": 0, "client_version": 1,
-            "created_at": null, "disabled_at": null,
+            "created_at": null, "disabled_at": null, "audiences": [], "require_pushed_authorization_requests": false,
+            "dpop_bound_access_tokens": false, "token_endpoint_auth_method": "secret", "jwks": null, "jwks_uri": null,
             "secrets": [{ "secret_hash": null, "created_at": null, "expires_at": null }],
         })
     );
@@ -104,7 +109,7 @@ async fn a04_a05_k01_what_cannot_be_registered_ends_with_1(pool: Pool) {
     let _app = TestApp::new(pool.clone()).await;
     let binary = Binary::on(&pool);
     let create = ["client", "create", "x", "--public", "--grant", "password", "--scope", "movies:read"];
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["--redirect-uri", "http://app.example.com/cb"], "redirect_uris: `http://app.example.com/cb` has http"),
         (&["--redirect-uri", "http://127.0.0.1/cb"], "redirect_uris: "),
         (&["--native", "--redirect-uri", "javascript:alert(1)"], "redirect_uris: "),
@@ -113,6 +118,9 @@ async fn a04_a05_k01_what_cannot_be_registered_ends_with_1(pool: Pool) {
         (&["--grant", "client_credentials"], "client_credentials is for confidential clients"),
         (&["--refresh-token-ttl", "31536000"], "MYAPI_AUTH__REFRESH_TOKEN_TTL"),
         (&["--serves", AUDIENCE], "serves: a public client has no secret"),
+        (&["--auth-method", "secret"], "token_endpoint_auth_method: a public client cannot keep"),
+        (&["--jwks-uri", "https://x.example/jwks"], "token_endpoint_auth_method: a public client cannot keep"),
+        (&["--also-for", "urn:nobody"], "audiences: no resource server has the audience `urn:nobody`"),
     ];
     for (flags, expected) in cases {
         let ended = binary.run(&[&create[..], flags].concat());
@@ -120,6 +128,68 @@ async fn a04_a05_k01_what_cannot_be_registered_ends_with_1(pool: Pool) {
         assert!(ended.stderr.starts_with("error: client `x`: ") && ended.stderr.contains(expected), "{}", ended.stderr);
     }
     assert_eq!(binary.run(&["client", "show", "x"]).code, Some(1));
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn keys_and_demands_are_shown_and_can_be_changed(pool: Pool) {
+    let app = TestApp::new(pool.clone()).await;
+    let reviews = NewScope { scope: "reviews:read".into(), description: "Read reviews".into() };
+    app.state.resource_servers.create("urn:reviews", "reviews", &[reviews]).await.unwrap();
+    let binary = Binary::on(&pool);
+    let created =
+        binary.run_with(
+            &[
+                &[
+                    "client",
+                    "create",
+                    "billing",
+                    "--grant",
+                    "client_credentials",
+                    "--scope",
+                    "movies:read reviews:read",
+                ][..],
+                &["--also-for", "urn:reviews", "--require-par", "--require-dpop", "--jwks", "-", "--output", "json"],
+            ]
+            .concat(),
+            JWK,
+        );
+    assert_eq!((created.code, created.stderr.as_str()), (Some(0), ""));
+    let created: Value = serde_json::from_str(&created.stdout).unwrap();
+    assert_eq!(created["client_secret"], Value::Null, "who signs needs no secret");
+    let shown = binary.json(&["client", "show", "billing"]);
+    for (field, expected) in [
+        ("token_endpoint_auth_method", json!("private_key_jwt")),
+        ("require_pushed_authorization_requests", json!(true)),
+        ("dpop_bound_access_tokens", json!(true)),
+        ("audiences", json!(["urn:reviews"])),
+        ("secrets", json!([])),
+        ("jwks_uri", Value::Null),
+    ] {
+        assert_eq!(shown[field], expected, "{field}");
+    }
+    assert_eq!(shown["jwks"]["keys"][0]["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    let text = binary.run(&["client", "show", "billing"]).stdout;
+    assert!(text.contains("EdDSA kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"), "{text}");
+
+    // A resource server's new name is carried to the clients that may ask for it.
+    binary.json(&["resource", "set-audience", "reviews", "https://reviews.example.com"]);
+    assert_eq!(binary.json(&["client", "show", "billing"])["audiences"], json!(["https://reviews.example.com"]));
+
+    let rotated = binary.run(&["client", "rotate-secret", "billing"]);
+    assert!(rotated.code == Some(1) && rotated.stderr.contains("signs with a key"), "{}", rotated.stderr);
+    let update = ["client", "update", "billing"];
+    let elsewhere = binary.json(&[&update[..], &["--jwks-uri", "https://billing.example.com/jwks"]].concat());
+    assert_eq!((&elsewhere["jwks"], elsewhere["jwks_uri"].as_str().is_some()), (&Value::Null, true));
+    let flags = ["--auth-method", "secret", "--require-par", "false", "--require-dpop", "false"];
+    let back = binary.json(&[&update[..], &flags].concat());
+    assert_eq!((&back["token_endpoint_auth_method"], &back["jwks_uri"]), (&json!("secret"), &Value::Null));
+    assert_eq!(back["require_pushed_authorization_requests"], false);
+    binary.json(&["client", "rotate-secret", "billing"]);
+    // The secret does not outlive the change to a key.
+    let signs = binary.json(&[&update[..], &["--jwks-uri", "https://billing.example.com/jwks"]].concat());
+    assert_eq!(signs["secrets"], json!([]));
+    let narrowed = binary.run(&[&update[..], &["--also-for", "none"]].concat());
+    assert!(narrowed.stderr.contains("scopes: not a scope of the audience"), "{}", narrowed.stderr);
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

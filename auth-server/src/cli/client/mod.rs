@@ -2,6 +2,7 @@
 
 mod apply;
 mod file;
+mod keys;
 mod print;
 mod register;
 
@@ -18,6 +19,7 @@ Examples:
   auth-server client create web --public --grant password --grant refresh_token --scope movies:read
   auth-server client create jobs --grant client_credentials --scope movies:write --output json
   auth-server client create movies --serves http://127.0.0.1:8000
+  auth-server client create billing --grant client_credentials --scope movies:read --jwks billing.jwks.json
   auth-server client update web --access-token-ttl 300 --refresh-token-ttl default
   auth-server client rotate-secret jobs --keep-old-for 7d
   auth-server client apply clients.toml --dry-run --prune";

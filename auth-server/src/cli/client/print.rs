@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared::output::{OutputFormat, print_json, print_line, table};
 
-use crate::clients::{Client, ClientId, KnownSecret, Rotated};
+use crate::clients::{Client, ClientId, ClientKeys, KnownSecret, Rotated};
 
 #[derive(Serialize)]
 struct Registered<'a> {
@@ -85,11 +85,17 @@ pub(super) fn show(client: &Client, secrets: &[KnownSecret], output: OutputForma
         ("scopes", client.scopes.to_string()),
         ("default_scopes", client.default_scopes.to_string()),
         ("audience", client.audience.clone()),
+        ("audiences", client.audiences.join("\n")),
         ("serves", client.serves.clone().unwrap_or_default()),
         ("application_type", client.application_type.as_str().to_owned()),
         ("redirect_uris", client.redirect_uris.join("\n")),
         ("post_logout_redirect_uris", client.post_logout_redirect_uris.join("\n")),
         ("skips_consent", client.skips_consent.to_string()),
+        ("require_pushed_authorization_requests", client.require_pushed_authorization_requests.to_string()),
+        ("dpop_bound_access_tokens", client.dpop_bound_access_tokens.to_string()),
+        ("token_endpoint_auth_method", client.authentication.method.as_str().to_owned()),
+        ("jwks", client.authentication.jwks.as_ref().map(kids).unwrap_or_default()),
+        ("jwks_uri", client.authentication.jwks_uri.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("access_token_ttl", seconds(lives.access_token)),
         ("refresh_token_idle_ttl", seconds(lives.refresh_idle)),
         ("refresh_token_ttl", seconds(lives.refresh_absolute)),
@@ -103,6 +109,11 @@ pub(super) fn show(client: &Client, secrets: &[KnownSecret], output: OutputForma
         table.add_row([field, &value]);
     }
     Ok(print_line(&table)?)
+}
+
+/// What people compare; the keys themselves are in the JSON.
+fn kids(keys: &ClientKeys) -> String {
+    keys.set().to_jwks().keys().iter().map(|key| format!("{} {}", key.alg, key.kid)).collect::<Vec<_>>().join("\n")
 }
 
 fn secret(known: &KnownSecret) -> String {

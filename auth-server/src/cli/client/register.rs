@@ -7,7 +7,9 @@ use shared::token::scope::ScopeSet;
 
 use super::super::Context;
 use super::print;
-use crate::clients::{ApplicationType, Client, ClientId, ClientKind, Clients, GrantType, Lifetimes, NewClient};
+use crate::clients::{
+    ApplicationType, Authentication, Client, ClientId, ClientKind, Clients, GrantType, Lifetimes, NewClient,
+};
 
 /// Flags of `client create`.
 #[derive(clap::Args)]
@@ -33,6 +35,9 @@ pub(in crate::cli) struct Create {
     /// The resource server that its tokens are for, in place of MYAPI_AUTH__AUDIENCE
     #[arg(long, value_name = "URI")]
     audience: Option<String>,
+    /// Another resource server that it may ask tokens for by `resource`; repeat for more
+    #[arg(long = "also-for", value_name = "URI")]
+    audiences: Vec<String>,
     /// The resource server that it is, whose tokens it may introspect
     #[arg(long, value_name = "URI")]
     serves: Option<String>,
@@ -48,6 +53,15 @@ pub(in crate::cli) struct Create {
     /// People are not asked for their consent: for an application of your own
     #[arg(long)]
     skip_consent: bool,
+    /// It has to push its authorization requests to /par
+    #[arg(long)]
+    require_par: bool,
+    /// Its tokens are bound to a key of its own by DPoP
+    #[arg(long)]
+    require_dpop: bool,
+    /// How it authenticates.
+    #[command(flatten)]
+    authentication: super::keys::Flags,
     /// How long its tokens live.
     #[command(flatten)]
     lifetimes: Ttls,
@@ -74,6 +88,9 @@ pub(in crate::cli) struct Update {
     /// The resource server that its tokens are for
     #[arg(long, value_name = "URI")]
     audience: Option<String>,
+    /// All other resource servers that it may ask tokens for; repeat for more, `none` for none
+    #[arg(long = "also-for", value_name = "URI")]
+    audiences: Vec<String>,
     /// The resource server that it is, whose tokens it may introspect; `none` for none
     #[arg(long, value_name = "URI")]
     serves: Option<String>,
@@ -89,6 +106,15 @@ pub(in crate::cli) struct Update {
     /// Whether people are not asked for their consent
     #[arg(long, value_name = "BOOL")]
     skip_consent: Option<bool>,
+    /// Whether it has to push its authorization requests to /par
+    #[arg(long, value_name = "BOOL")]
+    require_par: Option<bool>,
+    /// Whether its tokens are bound to a key of its own by DPoP
+    #[arg(long, value_name = "BOOL")]
+    require_dpop: Option<bool>,
+    /// How it authenticates.
+    #[command(flatten)]
+    authentication: super::keys::Flags,
     /// How long its tokens live.
     #[command(flatten)]
     lifetimes: Ttls,
@@ -146,18 +172,23 @@ impl Create {
     pub(super) async fn run(self, clients: &Clients, context: &Context) -> anyhow::Result<()> {
         let scopes = union(&self.scopes)?;
         let default_scopes = if self.default_scopes.is_empty() { scopes.clone() } else { union(&self.default_scopes)? };
+        let kind = if self.public { ClientKind::Public } else { ClientKind::Confidential };
         let new = NewClient {
+            authentication: self.authentication.read()?.over(Authentication::of_kind(kind)),
             name: self.name.unwrap_or_else(|| self.client_id.to_string()),
-            kind: if self.public { ClientKind::Public } else { ClientKind::Confidential },
+            kind,
             grants: self.grants,
             scopes,
             default_scopes,
             audience: self.audience.unwrap_or_else(|| context.config.audience.clone()),
+            audiences: self.audiences,
             serves: self.serves,
             application_type: if self.native { ApplicationType::Native } else { ApplicationType::Web },
             redirect_uris: self.redirect_uris,
             post_logout_redirect_uris: self.post_logout_redirect_uris,
             skips_consent: self.skip_consent,
+            require_pushed_authorization_requests: self.require_par,
+            dpop_bound_access_tokens: self.require_dpop,
             lifetimes: self.lifetimes.over(Lifetimes::default()),
             client_id: self.client_id,
         };
@@ -170,6 +201,7 @@ impl Update {
     pub(super) async fn run(self, clients: &Clients) -> anyhow::Result<Client> {
         let scopes = some(&self.scopes)?;
         let default_scopes = some(&self.default_scopes)?;
+        let authentication = self.authentication.read()?;
         let client_id = self.client_id;
         let change = |is: NewClient| {
             // Who asks for everything by default goes on doing so.
@@ -180,11 +212,17 @@ impl Update {
                 name: self.name.unwrap_or(is.name),
                 grants: if self.grants.is_empty() { is.grants } else { self.grants },
                 audience: self.audience.unwrap_or(is.audience),
+                audiences: uris(self.audiences, is.audiences),
                 serves: self.serves.map_or(is.serves, |serves| Some(serves).filter(|serves| serves != NONE)),
                 application_type: self.application_type.unwrap_or(is.application_type),
                 redirect_uris: uris(self.redirect_uris, is.redirect_uris),
                 post_logout_redirect_uris: uris(self.post_logout_redirect_uris, is.post_logout_redirect_uris),
                 skips_consent: self.skip_consent.unwrap_or(is.skips_consent),
+                require_pushed_authorization_requests: self
+                    .require_par
+                    .unwrap_or(is.require_pushed_authorization_requests),
+                dpop_bound_access_tokens: self.require_dpop.unwrap_or(is.dpop_bound_access_tokens),
+                authentication: authentication.over(is.authentication),
                 lifetimes: self.lifetimes.over(is.lifetimes),
                 client_id: is.client_id,
                 kind: is.kind,

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
 
+use super::super::authentication::AuthMethod;
 use super::super::error::ClientError;
-use super::super::model::{Client, ClientId, ClientKind};
+use super::super::model::{Client, ClientId};
 use super::super::secret::{ClientSecret, KnownSecret};
 use super::super::service::Clients;
 use super::super::store;
@@ -139,7 +140,11 @@ async fn set_secrets(
             }
             Ok(None)
         }
-        None if is_new && declared.new.kind == ClientKind::Confidential => {
+        None if declared.new.authentication.method != AuthMethod::Secret => {
+            store::delete_secrets(conn, client_id, &[]).await?;
+            Ok(None)
+        }
+        None if is_new => {
             let secret = ClientSecret::generate().map_err(ClientError::Randomness)?;
             store::insert_secret(conn, client_id, secret.hash(), now).await?;
             Ok(Some(secret.expose().to_owned()))

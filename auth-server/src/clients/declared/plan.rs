@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::super::authentication::AuthMethod;
 use super::super::error::{Broken, ClientError};
 use super::super::model::{Client, ClientId, ClientKind};
 use super::super::secret::{KnownSecret, MOST_SECRETS, SecretHash};
@@ -78,7 +79,7 @@ pub(super) fn change(
     });
     let is_disabled = declared.disabled.unwrap_or(is.is_some_and(|(client, _)| client.disabled_at.is_some()));
     let mut after = fields(&declared.new, is_disabled, declared.secret_hashes.iter().flatten().copied());
-    if declared.secret_hashes.is_none() {
+    if declared.secret_hashes.is_none() && declared.new.authentication.method == AuthMethod::Secret {
         let stays = before.get(SECRET_HASHES).cloned().unwrap_or_else(|| json!([]));
         after.insert(SECRET_HASHES.to_owned(), stays);
     }
@@ -92,6 +93,9 @@ fn check_secrets(declared: &Declared) -> Result<(), Broken> {
     let Some(hashes) = &declared.secret_hashes else { return Ok(()) };
     if declared.new.kind == ClientKind::Public {
         return Err(Broken::new(SECRET_HASHES, "a public client has no secrets"));
+    }
+    if declared.new.authentication.method != AuthMethod::Secret {
+        return Err(Broken::new(SECRET_HASHES, "a client that signs with a key of its own has no secrets"));
     }
     let has_repeats = hashes.iter().enumerate().any(|(at, hash)| hashes.iter().take(at).any(|other| other == hash));
     if hashes.is_empty() || hashes.len() > MOST_SECRETS || has_repeats {

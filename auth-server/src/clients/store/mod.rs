@@ -18,7 +18,9 @@ pub(super) async fn find(conn: &mut Conn, client_id: &ClientId) -> Result<Option
         Row,
         "select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                 redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
+                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                jwks, jwks_uri
          from myapi.clients
          where client_id = $1 and deleted_at is null",
         client_id.as_str(),
@@ -34,7 +36,9 @@ pub(super) async fn find_locked(conn: &mut Conn, client_id: &ClientId) -> Result
         Row,
         "select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                 redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
+                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                jwks, jwks_uri
          from myapi.clients
          where client_id = $1 and deleted_at is null
          for no key update",
@@ -55,7 +59,9 @@ pub(super) async fn find_with_secrets(
         r#"select c.client_id, c.name, c.kind, c.grants, c.scopes, c.default_scopes, c.audience, c.serves,
                   c.application_type, c.redirect_uris, c.post_logout_redirect_uris, c.skips_consent,
                   c.access_token_ttl, c.refresh_token_idle_ttl, c.refresh_token_ttl, c.refresh_retry_window,
-                  c.client_version, c.created_at, c.disabled_at,
+                  c.client_version, c.created_at, c.disabled_at, c.audiences,
+                  c.require_pushed_authorization_requests, c.dpop_bound_access_tokens,
+                  c.token_endpoint_auth_method, c.jwks, c.jwks_uri,
                   array(
                       select s.secret_hash
                       from myapi.client_secrets s
@@ -89,6 +95,12 @@ pub(super) async fn find_with_secrets(
         client_version: record.client_version,
         created_at: record.created_at,
         disabled_at: record.disabled_at,
+        audiences: record.audiences,
+        require_pushed_authorization_requests: record.require_pushed_authorization_requests,
+        dpop_bound_access_tokens: record.dpop_bound_access_tokens,
+        token_endpoint_auth_method: record.token_endpoint_auth_method,
+        jwks: record.jwks,
+        jwks_uri: record.jwks_uri,
     };
     Ok(Some((row.try_into()?, record.secret_hashes)))
 }
@@ -98,7 +110,9 @@ pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Client>, DbError> {
         Row,
         "select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                 redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
+                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                jwks, jwks_uri
          from myapi.clients
          where deleted_at is null
          order by client_id",
@@ -115,7 +129,9 @@ pub(super) async fn list_locked(conn: &mut Conn) -> Result<Vec<Client>, DbError>
         Row,
         "select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                 redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at
+                refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                jwks, jwks_uri
          from myapi.clients
          where deleted_at is null
          order by client_id

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use shared::db::DbError;
 use shared::token::scope::ScopeSet;
 
+use super::super::authentication::{AuthMethod, Authentication};
 use super::super::lifetimes::Lifetimes;
 use super::super::model::{Client, GrantType};
 
@@ -29,6 +30,12 @@ pub(super) struct Row {
     pub(super) client_version: i64,
     pub(super) created_at: DateTime<Utc>,
     pub(super) disabled_at: Option<DateTime<Utc>>,
+    pub(super) audiences: Vec<String>,
+    pub(super) require_pushed_authorization_requests: bool,
+    pub(super) dpop_bound_access_tokens: bool,
+    pub(super) token_endpoint_auth_method: Option<String>,
+    pub(super) jwks: Option<serde_json::Value>,
+    pub(super) jwks_uri: Option<String>,
 }
 
 impl TryFrom<Row> for Client {
@@ -50,14 +57,25 @@ impl TryFrom<Row> for Client {
             refresh_absolute: seconds(row.refresh_token_ttl, "refresh_token_ttl")?,
             retry_window: seconds(row.refresh_retry_window, "refresh_retry_window")?,
         };
+        let kind = row.kind.parse().map_err(|_| broken("kind"))?;
+        let method = row.token_endpoint_auth_method.as_deref().map_or(Ok(AuthMethod::of_kind(kind)), str::parse);
+        let authentication = Authentication {
+            method: method.map_err(|_| broken("token_endpoint_auth_method"))?,
+            jwks: row.jwks.map(|jwks| jwks.to_string().parse()).transpose().map_err(|_| broken("jwks"))?,
+            jwks_uri: row.jwks_uri.as_deref().map(str::parse).transpose().map_err(|_| broken("jwks_uri"))?,
+        };
         Ok(Self {
             client_id: row.client_id.parse().map_err(|_| broken("client_id"))?,
-            kind: row.kind.parse().map_err(|_| broken("kind"))?,
+            kind,
             grants: grants.map_err(|_| broken("grants"))?,
             scopes: ScopeSet::from_names(&row.scopes).map_err(|_| broken("scopes"))?,
             default_scopes: ScopeSet::from_names(&row.default_scopes).map_err(|_| broken("default_scopes"))?,
             application_type: row.application_type.parse().map_err(|_| broken("application_type"))?,
             lifetimes,
+            authentication,
+            audiences: row.audiences,
+            require_pushed_authorization_requests: row.require_pushed_authorization_requests,
+            dpop_bound_access_tokens: row.dpop_bound_access_tokens,
             name: row.name,
             audience: row.audience,
             serves: row.serves,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
 use shared::token::scope::ScopeSet;
 
+use super::super::authentication::AuthMethod;
 use super::super::model::{Client, ClientId, NewClient};
 use super::row::Row;
 
@@ -20,12 +21,16 @@ pub(in crate::clients) async fn insert(
         "insert into myapi.clients
              (client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type, redirect_uris,
               post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl, refresh_token_ttl,
-              refresh_retry_window, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+              refresh_retry_window, created_at, audiences, require_pushed_authorization_requests,
+              dpop_bound_access_tokens, token_endpoint_auth_method, jwks, jwks_uri)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                 $21, $22, $23)
          on conflict (client_id) do nothing
          returning client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                    redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                   refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at",
+                   refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                   require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                   jwks, jwks_uri",
         new.client_id.as_str(),
         new.name,
         new.kind.as_str(),
@@ -43,6 +48,12 @@ pub(in crate::clients) async fn insert(
         seconds(new.lifetimes.refresh_absolute),
         seconds(new.lifetimes.retry_window),
         now,
+        &new.audiences,
+        new.require_pushed_authorization_requests,
+        new.dpop_bound_access_tokens,
+        method(new),
+        jwks(new)?,
+        new.authentication.jwks_uri.as_ref().map(ToString::to_string),
     )
     .fetch_optional(conn)
     .await?;
@@ -56,11 +67,15 @@ pub(in crate::clients) async fn update(conn: &mut Conn, new: &NewClient) -> Resu
         "update myapi.clients
          set name = $2, grants = $3, scopes = $4, default_scopes = $5, audience = $6, serves = $7, application_type = $8,
              redirect_uris = $9, post_logout_redirect_uris = $10, skips_consent = $11, access_token_ttl = $12,
-             refresh_token_idle_ttl = $13, refresh_token_ttl = $14, refresh_retry_window = $15
+             refresh_token_idle_ttl = $13, refresh_token_ttl = $14, refresh_retry_window = $15,
+             audiences = $16, require_pushed_authorization_requests = $17, dpop_bound_access_tokens = $18,
+             token_endpoint_auth_method = $19, jwks = $20, jwks_uri = $21
          where client_id = $1 and deleted_at is null
          returning client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
                    redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-                   refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at",
+                   refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
+                   require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
+                   jwks, jwks_uri",
         new.client_id.as_str(),
         new.name,
         &grants(new),
@@ -76,6 +91,12 @@ pub(in crate::clients) async fn update(conn: &mut Conn, new: &NewClient) -> Resu
         seconds(new.lifetimes.refresh_idle),
         seconds(new.lifetimes.refresh_absolute),
         seconds(new.lifetimes.retry_window),
+        &new.audiences,
+        new.require_pushed_authorization_requests,
+        new.dpop_bound_access_tokens,
+        method(new),
+        jwks(new)?,
+        new.authentication.jwks_uri.as_ref().map(ToString::to_string),
     )
     .fetch_optional(conn)
     .await?;
@@ -128,6 +149,17 @@ pub(in crate::clients) async fn delete(
     .fetch_optional(conn)
     .await?;
     Ok(dead)
+}
+
+/// What the kind does not say.
+fn method(new: &NewClient) -> Option<&'static str> {
+    let method = new.authentication.method;
+    (method != AuthMethod::of_kind(new.kind)).then(|| method.as_str())
+}
+
+fn jwks(new: &NewClient) -> Result<Option<serde_json::Value>, DbError> {
+    let written = new.authentication.jwks.as_ref().map(serde_json::to_value).transpose();
+    written.map_err(|error| DbError::Other(sqlx::Error::Encode(error.into())))
 }
 
 fn grants(new: &NewClient) -> Vec<String> {

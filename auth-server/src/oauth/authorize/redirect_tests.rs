@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use shared::token::scope::ScopeSet;
 
 use super::*;
-use crate::clients::{ClientKind, GrantType, Lifetimes};
+use crate::clients::{Authentication, ClientKind, GrantType, Lifetimes};
 
 fn client(application_type: ApplicationType, registered: &str) -> Client {
     Client {
@@ -14,11 +14,15 @@ fn client(application_type: ApplicationType, registered: &str) -> Client {
         scopes: ScopeSet::default(),
         default_scopes: ScopeSet::default(),
         audience: "http://127.0.0.1:8000".to_owned(),
+        audiences: Vec::new(),
         serves: None,
         application_type,
         redirect_uris: vec![registered.to_owned()],
         post_logout_redirect_uris: Vec::new(),
         skips_consent: false,
+        require_pushed_authorization_requests: false,
+        dpop_bound_access_tokens: false,
+        authentication: Authentication::of_kind(ClientKind::Public),
         lifetimes: Lifetimes::default(),
         client_version: 1,
         created_at: DateTime::UNIX_EPOCH,

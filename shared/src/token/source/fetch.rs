@@ -69,7 +69,12 @@ async fn read_body(mut response: Response, limit: usize) -> Result<Vec<u8>, Sour
     Ok(body)
 }
 
-fn check_url(url: &Url, allow_http: bool) -> Result<(), &'static str> {
+/// Whether anything may be fetched from `url`: `https`, or `http` on loopback or where `allow_http` says so.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_url(url: &Url, allow_http: bool) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it carries credentials, which would end up in logs");
     }

@@ -32,6 +32,7 @@ use file::KeyFile;
 use flight::{Cause, Flight};
 
 pub(super) use fetch::Fetcher;
+pub use fetch::check_url;
 pub use options::{KeySource, KeysOptions, SourceError};
 
 /// A handle on the current keys; clones share them.

@@ -89,7 +89,10 @@ impl Visitor<'_> {
 impl Visit for Visitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON knows no other numbers.
-        self.member(field, |writer| if value.is_finite() { write!(writer, "{value}") } else { writer.write_str("null") });
+        self.member(
+            field,
+            |writer| if value.is_finite() { write!(writer, "{value}") } else { writer.write_str("null") },
+        );
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -190,7 +193,9 @@ mod tests {
     fn a_line_has_the_span_as_far_as_it_is_known_and_every_kind_of_value() {
         let found = lines(|| {
             let span = tracing::info_span!("request", request.id = "7", client.id = tracing::field::Empty);
-            span.in_scope(|| tracing::info!(yes = true, up = 1_u64, down = -1_i64, half = 0.5, nan = f64::NAN, "first"));
+            span.in_scope(|| {
+                tracing::info!(yes = true, up = 1_u64, down = -1_i64, half = 0.5, nan = f64::NAN, "first")
+            });
             span.record("client.id", tracing::field::display("a\"b"));
             span.in_scope(|| tracing::warn!(r#type = ?Some("x"), none = Option::<u8>::None, "second"));
             tracing::error!("outside");

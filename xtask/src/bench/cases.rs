@@ -139,10 +139,7 @@ mod tests {
     #[test]
     fn a_case_brings_what_it_is_compared_with() {
         assert_eq!(Case::wanted(&[Case::Refresh]), [Case::RefreshFloor, Case::Refresh]);
-        assert_eq!(
-            Case::wanted(&[Case::Bare, Case::Movies]),
-            [Case::Bare, Case::Row, Case::Handed, Case::Movies]
-        );
+        assert_eq!(Case::wanted(&[Case::Bare, Case::Movies]), [Case::Bare, Case::Row, Case::Handed, Case::Movies]);
         assert_eq!(Case::wanted(&[]), Case::ALL);
     }
 }

@@ -35,7 +35,11 @@ struct Panel {
 
 /// Side by side.
 const UPPER: [Panel; 2] = [
-    Panel { title: "Requests per second", cases: &[Case::Bare, Case::Row, Case::Handed, Case::Movies], ours: &[Case::Movies] },
+    Panel {
+        title: "Requests per second",
+        cases: &[Case::Bare, Case::Row, Case::Handed, Case::Movies],
+        ours: &[Case::Movies],
+    },
     Panel { title: "Logins per second", cases: &[Case::Raw, Case::Login], ours: &[Case::Login] },
 ];
 /// Below, as wide as both.

@@ -84,7 +84,8 @@ fn run_keeping(
 /// # Errors
 /// When there is no answer, or it is not 200.
 pub fn ask(address: SocketAddr, request: Ask) -> Result<Bytes> {
-    runtime()?.block_on(async { exchange(&mut connect(address).await?, request, |status| status == StatusCode::OK).await })
+    runtime()?
+        .block_on(async { exchange(&mut connect(address).await?, request, |status| status == StatusCode::OK).await })
 }
 
 fn runtime() -> Result<Runtime> {

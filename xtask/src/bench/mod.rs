@@ -44,9 +44,9 @@ pub mod figures;
 #[cfg(feature = "bench")]
 mod load;
 #[cfg(feature = "bench")]
-pub mod memory;
-#[cfg(feature = "bench")]
 pub mod measured;
+#[cfg(feature = "bench")]
+pub mod memory;
 #[cfg(feature = "bench")]
 mod raw;
 #[cfg(feature = "bench")]

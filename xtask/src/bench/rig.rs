@@ -10,8 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use http_body_util::Full;
-use hyper::{Request, StatusCode};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, StatusCode};
 
 use super::cases::Case;
 use super::cores::{Cores, Side};
@@ -139,14 +139,10 @@ impl Rig {
                 ..self.auth.load(again(vec![self.login()?]))
             },
             Case::Raw | Case::Keycloak => return Ok(None),
-            Case::ClientFloor
-            | Case::RefreshFloor
-            | Case::CodeFloor
-            | Case::IntrospectFloor
-            | Case::RevokeFloor => self.bare.load(tokens()?),
-            Case::Client | Case::Refresh | Case::Code | Case::Introspect | Case::Revoke => {
-                self.issuer.load(tokens()?)
+            Case::ClientFloor | Case::RefreshFloor | Case::CodeFloor | Case::IntrospectFloor | Case::RevokeFloor => {
+                self.bare.load(tokens()?)
             }
+            Case::Client | Case::Refresh | Case::Code | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
         };
         Ok(Some(load))
     }

@@ -206,13 +206,8 @@ impl Tokens {
         let count = (seconds.as_secs_f64() * CODES_PER_SECOND) as usize + 1;
         let now = u32::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?;
         let codes = (0..count).map(|_| Code::generate(now)).collect::<Result<Vec<_>>>()?;
-        let given = GivenFor {
-            client_id: CLIENT,
-            redirect_uri: REDIRECT_URI,
-            scope: SCOPE,
-            email: USER,
-            challenge: CHALLENGE,
-        };
+        let given =
+            GivenFor { client_id: CLIENT, redirect_uri: REDIRECT_URI, scope: SCOPE, email: USER, challenge: CHALLENGE };
         self.database.insert_codes(&codes, &given)?;
         Ok(codes.iter().map(|code| Bytes::from(code.text())).collect())
     }

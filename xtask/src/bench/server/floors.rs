@@ -21,9 +21,9 @@ use hyper::header::CONTENT_TYPE;
 use shared::clock::Clock;
 use shared::db::{Conn, Pool};
 use shared::token::keys::{KeySet, VerifyingKey};
-use sqlx::{Connection as _, Row as _};
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
+use sqlx::{Connection as _, Row as _};
 
 use super::samples::{Issued, Samples};
 use super::statements;

@@ -6,7 +6,7 @@
 //!
 //! 1. Only a connection whose work succeeded is handed on. Dropped on the way (an error, a client that hung up), it goes
 //!    to the pool, which rolls back and tests it.
-//! 2. Only to somebody who waits. Where nobody does, the pool has it.
+//! 2. Only to somebody who waits, which nobody does while the pool may open more. Where nobody does, the pool has it.
 //! 3. For [`LONGEST`] on end. Then the pool has it, for its limit on a connection's age, and for whoever asks the pool
 //!    itself.
 
@@ -66,6 +66,10 @@ impl Relay {
     pub async fn acquire(&self) -> Result<Lent, DbError> {
         if let Some(conn) = self.pool.try_acquire() {
             return Ok(self.lend(conn));
+        }
+        if self.pool.size() < self.pool.options().get_max_connections() {
+            // It opens another one. Not to be dropped on the way for one that is handed on: the next would begin again.
+            return Ok(self.lend(self.pool.acquire().await?));
         }
         let handed = self.wait();
         tokio::select! {

@@ -113,3 +113,38 @@ async fn a_connection_is_the_pools_again_before_long(_: PgPoolOptions, options: 
         task.abort();
     }
 }
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn no_connection_is_given_up_while_it_is_being_opened(_: PgPoolOptions, options: PgConnectOptions) {
+    const MOST: u32 = 5;
+    let opened = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&opened);
+    let pool = PgPoolOptions::new().max_connections(MOST).acquire_timeout(LONG).after_connect(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    });
+    let options = options.application_name("relay");
+    let relay = Relay::new(pool.connect_lazy_with(options.clone()));
+    let asking: Vec<_> = (0..20)
+        .map(|_| {
+            let relay = relay.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    let mut lent = relay.acquire().await.unwrap();
+                    pid(&mut lent).await;
+                    lent.hand_on();
+                }
+            })
+        })
+        .collect();
+    for task in asking {
+        task.await.unwrap();
+    }
+    // As many as the server ever saw, too: an attempt that was given up would be one more.
+    assert_eq!((opened.load(Ordering::SeqCst), relay.pool().size()), (MOST, MOST));
+    let seen: i64 = sqlx::query_scalar("select count(*) from pg_stat_activity where application_name = 'relay'")
+        .fetch_one(&mut *relay.acquire().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(seen, i64::from(MOST));
+}

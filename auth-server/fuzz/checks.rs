@@ -6,19 +6,22 @@
 
 use std::collections::BTreeSet;
 
-use auth_server::clients::{ApplicationType, Authentication, Client, ClientKind, GrantType, Lifetimes};
+use auth_server::clients::{
+    ALGORITHMS, ApplicationType, Assertion, Authentication, Client, ClientKind, GrantType, Lifetimes, Proof,
+};
 use auth_server::oauth::authorize::{
     Parameters, PromptNames, check, form_target, is_allowed, max_age, with_parameters,
 };
 use auth_server::oauth::pkce::{is_s256_challenge, is_verifier};
 use auth_server::tokens::RefreshToken;
-use auth_server::web::client_auth::presented;
+use auth_server::web::client_auth::{Posted, presented};
 use auth_server::web::form;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
+use shared::token::keys::KeySet;
 use shared::token::scope::ScopeSet;
 use url::Url;
 
@@ -47,17 +50,59 @@ pub fn basic(data: &[u8]) {
 
 /// Credentials that are taken name a possible client and mean the same when they are written anew.
 fn credentials(header: &str) {
-    let Ok(Some(found)) = presented(Some(header), None, None) else { return };
+    let Ok(Some(found)) = presented(Some(header), Posted::default()) else { return };
     let id = found.client_id.as_str();
     assert!((1..=100).contains(&id.chars().count()) && !id.chars().any(char::is_control));
-    let secret = found.secret.as_ref().map_or("", |secret| secret.expose_secret());
-    assert!(found.secret.is_none() || !secret.is_empty());
+    let secret = exposed(&found.proof);
+    assert!(matches!(found.proof, Proof::None) == secret.is_empty());
     assert!(!format!("{found:?}").contains("mcs1_") || id.contains("mcs1_"), "Debug tells no secret");
     let part = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let again = format!("Basic {}", STANDARD.encode(format!("{}:{}", part(id), part(secret))));
-    let again = presented(Some(&again), None, None).ok().flatten().unwrap();
+    let again = presented(Some(&again), Posted::default()).ok().flatten().unwrap();
     assert_eq!(again.client_id, found.client_id);
-    assert_eq!(again.secret.as_ref().map_or("", |secret| secret.expose_secret()), secret);
+    assert_eq!(exposed(&again.proof), secret);
+}
+
+/// A secret; no header has an assertion in it.
+fn exposed(proof: &Proof) -> &str {
+    match proof {
+        Proof::None => "",
+        Proof::Secret(secret) => secret.expose_secret(),
+        Proof::Assertion(_) => unreachable!("an assertion in a header"),
+    }
+}
+
+/// An assertion that is read has one spelling, and is nobody's proof without a key.
+pub fn assertion(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // A fuzzer finds no base64 of JSON by chance: three lines are header, claims and signature.
+    let encoded: Vec<String> = text.splitn(3, '\n').map(|part| URL_SAFE_NO_PAD.encode(part)).collect();
+    for text in [text, &encoded.join(".")] {
+        let Ok(read) = Assertion::parse(text) else { continue };
+        let segments: Vec<&str> = text.split('.').collect();
+        assert_eq!(segments.len(), 3);
+        for segment in &segments {
+            assert_eq!(URL_SAFE_NO_PAD.encode(URL_SAFE_NO_PAD.decode(segment).unwrap()), *segment);
+        }
+        let json = |segment: &str| {
+            serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(segment).unwrap()).unwrap()
+        };
+        let (header, claims) = (json(segments[0]), json(segments[1]));
+        assert!(ALGORITHMS.contains(&header["alg"].as_str().unwrap()) && header.get("crit").is_none());
+        assert_eq!(
+            (claims["sub"].as_str(), header.get("kid").and_then(|kid| kid.as_str())),
+            (Some(read.client_id().as_str()), read.kid())
+        );
+        let audiences = ["http://127.0.0.1:8001".to_owned()];
+        assert!(read.check(&KeySet::default(), &audiences, DateTime::UNIX_EPOCH).is_err());
+        assert!(read.check(&keys(), &audiences, DateTime::UNIX_EPOCH).is_err());
+    }
+}
+
+/// A key that nobody here signs with.
+fn keys() -> KeySet {
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"k"}"#;
+    KeySet::from_jwks(format!("{{\"keys\":[{key}]}}").as_bytes()).unwrap()
 }
 
 /// The grammar of RFC 6749 section 3.3, written once more; and what is taken here, the state machines' own type takes.

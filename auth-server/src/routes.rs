@@ -10,6 +10,8 @@ pub const INTROSPECT: &str = "/introspect";
 pub const REVOCATIONS: &str = "/revocations";
 /// Where browsers come to sign in (RFC 6749 section 3.1).
 pub const AUTHORIZE: &str = "/authorize";
+/// Where clients send their authorization requests before the browser comes (RFC 9126).
+pub const PAR: &str = "/par";
 /// The login page.
 pub const LOGIN: &str = "/login";
 /// The consent page.

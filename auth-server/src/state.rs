@@ -21,7 +21,9 @@ use crate::oauth::metadata::MetadataCache;
 use crate::oauth::own_tokens::OwnTokens;
 use crate::oauth::revocation_feed::FeedCache;
 use crate::passwords::StartError;
+use crate::pushed_requests::PushedRequests;
 use crate::resource_servers::ResourceServers;
+use crate::routes;
 use crate::sessions::Sessions;
 use crate::tokens::Tokens;
 use crate::users::Users;
@@ -59,6 +61,8 @@ pub struct Services {
     pub consents: Consents,
     /// What browsers carry to clients.
     pub codes: Codes,
+    /// What clients pushed before the browser came.
+    pub pushed_requests: PushedRequests,
     /// Seals what browsers carry for us.
     pub seals: Seals,
     /// Checks access tokens at our own protected routes.
@@ -116,7 +120,8 @@ impl AppState {
         let tokens = Tokens::new(relay.clone(), keks.clone(), users.clone(), config.refresh);
         let sessions = Sessions::new(pool.clone(), config.sessions, users.clone(), tokens.clone());
         let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
-        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute);
+        let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute)
+            .answering_to([config.issuer.as_str().to_owned(), config.issuer.endpoint(routes::TOKEN)]);
         let limits = Limits::new(relay.clone(), &keks, config.limits);
         let witness = Witness::new(keys.clone(), keks.clone());
         Ok(Self(Arc::new(Services {
@@ -125,6 +130,7 @@ impl AppState {
             gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
             consents: Consents::new(pool.clone(), tokens.clone()),
             codes: Codes::new(relay.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
+            pushed_requests: PushedRequests::new(pool.clone(), config.pushed_request_ttl),
             seals: Seals::new(keks),
             sessions,
             tokens,

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
-use shared::db;
 use shared::token::source::{KeySource, KeysOptions};
-use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 /// Films on a page of `/movies/new` that does not say how many.
@@ -83,8 +80,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting::secret("MYAPI_MOVIES__DATABASE_URL", "Postgres URL of this service alone, instead of MYAPI_DATABASE__…"),
     Setting::secret(
         DIRECT_DATABASE_URL,
-        "Postgres URL of a session on the primary, for news of revocations, where the other goes through a pooler or to a \
-         standby",
+        "Postgres URL of a session on the primary, where the other goes through a pooler or to a standby: for news of \
+         revocations, `import`, and what a standby does not take",
     ),
 ];
 
@@ -135,8 +132,6 @@ pub struct Config {
     pub key_cache: Option<PathBuf>,
     /// Where news of revocations comes from.
     pub revocations: RevocationSource,
-    /// The database by a session on the primary; the same as the other unless it is set.
-    pub direct_database: PgConnectOptions,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -167,7 +162,6 @@ impl Config {
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
-            direct_database: direct_database(&settings, &common)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,
@@ -216,14 +210,6 @@ fn revocations(settings: &Settings, environment: Environment) -> Result<Revocati
         require_https(settings, REVOCATIONS, url, environment)?;
     }
     Ok(source)
-}
-
-fn direct_database(settings: &Settings, common: &CommonConfig) -> Result<PgConnectOptions, ConfigError> {
-    match settings.find_secret(DIRECT_DATABASE_URL)? {
-        None => Ok(common.database.options.clone()),
-        Some(url) => db::connect_options(url.expose_secret())
-            .map_err(|error| settings.refuse(DIRECT_DATABASE_URL, &error.to_string())),
-    }
 }
 
 /// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no

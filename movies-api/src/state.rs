@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::db::{Pool, Relay};
+use shared::db::{Pool, Primary, Relay};
 use shared::token::bearer::Gate;
 
 /// The parts that every room may use.
@@ -11,6 +11,8 @@ use shared::token::bearer::Gate;
 pub struct AppState {
     /// Connections to the database, made when first needed; reads hand them on to one another.
     pub relay: Relay,
+    /// Where writes go, should the pool lead to a standby.
+    pub primary: Primary,
     /// Checks bearer tokens; holds the public keys.
     pub gate: Arc<Gate>,
 }
@@ -24,6 +26,12 @@ impl FromRef<AppState> for Pool {
 impl FromRef<AppState> for Relay {
     fn from_ref(state: &AppState) -> Self {
         state.relay.clone()
+    }
+}
+
+impl FromRef<AppState> for Primary {
+    fn from_ref(state: &AppState) -> Self {
+        state.primary.clone()
     }
 }
 

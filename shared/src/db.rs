@@ -1,6 +1,12 @@
 //! The door to Postgres: how a pool is made, which failures mean "not now", and which schema this binary knows.
 //!
-//! Stores take a [`Conn`]; the use case owns the transaction. Every object lives in schema `myapi`.
+//! Stores take a [`Conn`]; the use case owns the transaction. Every object lives in schema `myapi`. What may stand between
+//! here and there is told by [`pooler`]; which database takes writes, by [`Primary`].
+
+pub mod pooler;
+mod primary;
+
+pub use primary::Primary;
 
 pub mod relay;
 
@@ -28,6 +34,9 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serialises `migrate` runs of any version of either binary on one database.
 const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
+
+/// A write on a server that is, or has become, a standby.
+const READ_ONLY: &str = "25006";
 
 /// Why the database gave no answer. Its text holds the reason; it has no source, which would say it again.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +80,12 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_state(&code)),
             _ => false,
         };
+        if pooler::is_lost(&error) {
+            pooler::note_lost();
+        }
+        if error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == READ_ONLY) {
+            primary::note_read_only();
+        }
         if is_passing { Self::Unavailable(error) } else { Self::Other(error) }
     }
 }
@@ -79,7 +94,7 @@ impl From<sqlx::Error> for DbError {
 /// insufficient resources, operator intervention, system error, and a server that is or became read-only.
 fn is_passing_state(code: &str) -> bool {
     let class = code.get(..2).unwrap_or_default();
-    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "25006" | "55P03")
+    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, READ_ONLY | "55P03")
 }
 
 /// Why a connection string cannot be used.
@@ -112,7 +127,8 @@ pub fn connect_options(dsn: &str) -> Result<PgConnectOptions, DsnError> {
     if cfg!(not(feature = "tls")) && wants_tls.iter().any(|mode| plain.contains(mode)) {
         return Err(DsnError::TlsMissing);
     }
-    Ok(options)
+    // Poolers refuse this start-up parameter of sqlx unless told not to, and numbers travel in binary here.
+    Ok(options.extra_float_digits(None))
 }
 
 /// Where a database is, for messages: host, port and name, never user or password.
@@ -124,7 +140,7 @@ pub fn place(options: &PgConnectOptions) -> String {
 /// A pool that connects when first asked, so that a service starts while its database is down.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &str) -> Pool {
-    PgPoolOptions::new()
+    primary::discarding(PgPoolOptions::new())
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use costs a fifth of the throughput; a dead connection shows itself as Unavailable.

@@ -25,6 +25,7 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::introspect::router())
         .merge(oauth::revocation_feed::router())
         .merge(oauth::authorize::router())
+        .merge(oauth::par::router(&state))
         .merge(oauth::userinfo::router(&state))
         .merge(pages::router())
         .merge(oauth::metadata::router(&state))

@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<()> {
     let database = &context.config.common.database;
     let conn = report.database(database, "auth-server", RIGHTS, &context.clock).await;
     if conn.is_some() {
+        report.pooler(database, context.config.common.direct.as_ref()).await;
         let looked = async {
             signing_keys(&mut report, context, keks).await?;
             rows(&mut report, context).await

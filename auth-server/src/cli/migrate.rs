@@ -1,7 +1,8 @@
 //! `auth-server migrate`.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use shared::db;
+use shared::db::pooler::{self, PoolerError, Sessions};
 use shared::output::{OutputFormat, print_json, print_line, table};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -46,8 +47,20 @@ enum MigrateCommand {
 
 impl Migrate {
     pub(super) async fn run(&self, context: &Context) -> anyhow::Result<()> {
-        let options = context.config.direct_database.clone().application_name("auth-server migrate");
+        let database = context.config.common.direct_database();
+        let options = database.options.clone().application_name("auth-server migrate");
         let place = db::place(&options);
+        match pooler::examine(&options).await {
+            Ok(Sessions::Own) => {}
+            Ok(Sessions::Shared) => bail!(
+                "cannot migrate through {place}, which {} names: a pooler shares sessions there, and migrations need one of \
+                 their own: set MYAPI_AUTH__DIRECT_DATABASE_URL",
+                database.variable
+            ),
+            Err(error @ PoolerError::Unsafe(_)) => bail!("cannot use the database {place}: {error}"),
+            // To be told by the attempt below, in its words.
+            Err(PoolerError::Database(_)) => {}
+        }
         let mut conn = options.connect().await.with_context(|| format!("cannot reach the database {place}"))?;
         match self.command {
             Some(MigrateCommand::Status) => status(&mut conn, context).await?,

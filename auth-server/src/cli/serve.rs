@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use shared::db::pooler::{self, PoolerError};
 use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::metrics::{self, Exporter};
@@ -83,7 +84,12 @@ impl Serve {
             "auth-server listens"
         );
         record(&audit, Kind::ServerStarted).await;
-        serve::serve(listener, app::router(state), ServeOptions::default(), stop).await;
+        let served = serve::serve(listener, app::router(state), ServeOptions::default(), stop);
+        tokio::select! {
+            () = served => {}
+            // Nothing is drained: each further answer may be somebody else's.
+            error = pooler::lost_statement() => return Err(unusable(&context.config, error)),
+        }
         reload.abort();
         schedule.abort();
         housekeeping.abort();
@@ -123,7 +129,7 @@ async fn record(audit: &Audit, kind: Kind) {
 async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
     let state = loop {
-        match schema_state(&config.common.database.options).await {
+        match examine(config).await? {
             Err(DbError::Unavailable(error)) if started.elapsed() < config.database_patience => {
                 tracing::warn!(%error, database = db::place(&config.common.database.options), "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -149,6 +155,22 @@ async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
              run that one"
         ),
     }
+}
+
+/// First what stands before it, for that decides whether anything else that it says can be believed.
+async fn examine(config: &AuthConfig) -> anyhow::Result<Result<SchemaState, DbError>> {
+    let options = &config.common.database.options;
+    match pooler::examine(options).await {
+        Ok(_) => Ok(schema_state(options).await),
+        Err(PoolerError::Database(error)) => Ok(Err(error)),
+        Err(error @ PoolerError::Unsafe(_)) => Err(unusable(config, error)),
+    }
+}
+
+fn unusable(config: &AuthConfig, error: PoolerError) -> anyhow::Error {
+    let database = &config.common.database;
+    let place = db::place(&database.options);
+    anyhow::Error::new(error).context(format!("cannot use the database {place} (set by {})", database.variable))
 }
 
 /// Over a connection of its own: the pool says only that it timed out, not why.

@@ -1,46 +1,97 @@
 //! Who asks?
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret as _;
 use shared::db::{Conn, DbError};
+use shared::token::keys::KeySet;
 
+use super::assertion::{Assertion, AssertionError};
 use super::authentication::AuthMethod;
 use super::error::AuthenticateError;
 use super::model::Client;
-use super::secret::{Presented, SecretHash};
+use super::secret::{Presented, Proof, SecretHash};
 use super::service::Clients;
 use super::store;
 
 impl Clients {
-    /// Finds the client and checks its secret in constant time (RFC 6749 section 3.2.1). One query: every grant pays it.
+    /// Finds the client and checks its secret in constant time (RFC 6749 section 3.2.1), in one query: every grant pays
+    /// it. Or checks what it signed (RFC 7523 section 3), and remembers that.
     ///
     /// # Errors
     /// [`AuthenticateError`] with the reason for the log.
     pub async fn authenticate(&self, presented: &Presented) -> Result<Client, AuthenticateError> {
+        if let Proof::Assertion(assertion) = &presented.proof {
+            return self.authenticate_assertion(presented, assertion).await;
+        }
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         self.authenticate_in(&mut conn, presented).await
     }
 
-    /// The same on the caller's connection.
+    /// The same on the caller's connection, by a secret or by nothing: an assertion is refused, because its keys may have
+    /// to be fetched, and no connection waits for that.
     ///
     /// # Errors
     /// As [`Clients::authenticate`].
     pub async fn authenticate_in(&self, conn: &mut Conn, presented: &Presented) -> Result<Client, AuthenticateError> {
         let found = store::find_with_secrets(conn, &presented.client_id, self.clock.now()).await?;
         let (client, hashes) = found.ok_or(AuthenticateError::Unknown)?;
-        // Not before it is known to be a client's: people send their address or worse by mistake.
-        tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
-        crate::audit::note_client(&client.client_id);
-        match (client.authentication.method, &presented.secret) {
-            (AuthMethod::None, None) => {}
-            (AuthMethod::None, Some(_)) => return Err(AuthenticateError::SecretUnexpected),
+        note(&client);
+        match (client.authentication.method, &presented.proof) {
+            (AuthMethod::None, Proof::None) => {}
+            (AuthMethod::None, Proof::Secret(_)) => return Err(AuthenticateError::SecretUnexpected),
+            (AuthMethod::None | AuthMethod::Secret, Proof::Assertion(_)) => {
+                return Err(AuthenticateError::AssertionUnexpected);
+            }
             (AuthMethod::PrivateKeyJwt, _) => return Err(AuthenticateError::AssertionMissing),
-            (AuthMethod::Secret, None) => return Err(AuthenticateError::SecretMissing),
-            (AuthMethod::Secret, Some(secret)) => {
+            (AuthMethod::Secret, Proof::None) => return Err(AuthenticateError::SecretMissing),
+            (AuthMethod::Secret, Proof::Secret(secret)) => {
                 if !SecretHash::of(secret.expose_secret()).is_among(&hashes) {
                     return Err(AuthenticateError::SecretWrong);
                 }
             }
         }
-        if client.disabled_at.is_some() { Err(AuthenticateError::Disabled) } else { Ok(client) }
+        enabled(client)
     }
+
+    async fn authenticate_assertion(
+        &self,
+        presented: &Presented,
+        assertion: &Assertion,
+    ) -> Result<Client, AuthenticateError> {
+        let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+        let client = store::find(&mut conn, &presented.client_id).await?.ok_or(AuthenticateError::Unknown)?;
+        drop(conn);
+        note(&client);
+        if client.authentication.method != AuthMethod::PrivateKeyJwt || *assertion.client_id() != client.client_id {
+            return Err(AuthenticateError::AssertionUnexpected);
+        }
+        let keys = self.keys_of(&client, assertion.kid()).await?;
+        let now = self.clock.now();
+        let used = assertion.check(&keys, &self.audiences, now)?;
+        // Only what the client did sign gets a row: strangers cannot fill the table.
+        let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+        if !store::insert_assertion(&mut conn, &used, now).await? {
+            return Err(AssertionError::Replayed.into());
+        }
+        enabled(client)
+    }
+
+    async fn keys_of(&self, client: &Client, kid: Option<&str>) -> Result<Arc<KeySet>, AssertionError> {
+        match (&client.authentication.jwks, &client.authentication.jwks_uri) {
+            (Some(jwks), _) => Ok(Arc::new(jwks.set().clone())),
+            (None, Some(uri)) => self.key_sources.keys(uri, kid).await.map_err(AssertionError::KeysUnread),
+            (None, None) => Err(AssertionError::KeysUnread("none are registered".to_owned())),
+        }
+    }
+}
+
+/// Not before it is known to be a client's: people send their address or worse by mistake.
+fn note(client: &Client) {
+    tracing::Span::current().record("client.id", tracing::field::display(&client.client_id));
+    crate::audit::note_client(&client.client_id);
+}
+
+fn enabled(client: Client) -> Result<Client, AuthenticateError> {
+    if client.disabled_at.is_some() { Err(AuthenticateError::Disabled) } else { Ok(client) }
 }

@@ -2,6 +2,7 @@
 
 use shared::db::DbError;
 
+use super::assertion::AssertionError;
 use super::model::{ClientId, ClientKind};
 
 /// Why a client was not authenticated. All but the last are one answer on the wire.
@@ -25,6 +26,12 @@ pub enum AuthenticateError {
     /// It is registered to sign with a key of its own.
     #[error("the client signs with a key of its own, and sent no assertion")]
     AssertionMissing,
+    /// It is registered with a secret or as a public client.
+    #[error("the client sent an assertion, but is not registered to sign")]
+    AssertionUnexpected,
+    /// What it signed is not good.
+    #[error("the client's assertion is refused: {0}")]
+    Assertion(#[from] AssertionError),
     /// The database gave no answer.
     #[error(transparent)]
     Internal(#[from] DbError),

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::assertion::Assertion;
 use super::model::ClientId;
 
 /// The most secrets that are good at one time: the one in use, and the one before or after it.
@@ -28,8 +29,19 @@ pub const KEEP_OLDER_LIMIT: Duration = Duration::from_secs(90 * 86_400);
 pub struct Presented {
     /// The id.
     pub client_id: ClientId,
-    /// The secret; `None` where none or an empty one was sent.
-    pub secret: Option<SecretString>,
+    /// What is to prove it.
+    pub proof: Proof,
+}
+
+/// How a request proves whose it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// Not at all, or by an empty secret.
+    None,
+    /// By a secret.
+    Secret(SecretString),
+    /// By a signed assertion of the same client.
+    Assertion(Box<Assertion>),
 }
 
 /// A client secret: `mcs1_` and 256 random bits in base64url. Printed once, then only its hash is known.

@@ -1,5 +1,6 @@
 //! One client at a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,6 +9,7 @@ use shared::db::{Conn, DbError, Pool};
 
 use super::authentication::AuthMethod;
 use super::error::ClientError;
+use super::key_sources::KeySources;
 use super::model::{Client, ClientId, GrantType, NewClient};
 use super::secret::{ClientSecret, KnownSecret, Rotated};
 use super::{rules, store};
@@ -20,6 +22,8 @@ use crate::revocations::{self, Revoked};
 pub struct Clients {
     pub(super) pool: Pool,
     pub(super) clock: Clock,
+    pub(super) key_sources: KeySources,
+    pub(super) audiences: Arc<[String]>,
     resource_servers: ResourceServers,
     longest_refresh: Duration,
 }
@@ -27,8 +31,15 @@ pub struct Clients {
 impl Clients {
     /// A service over this pool. No client may have refresh tokens that live longer than `longest_refresh`.
     #[must_use]
-    pub const fn new(pool: Pool, clock: Clock, resource_servers: ResourceServers, longest_refresh: Duration) -> Self {
-        Self { pool, clock, resource_servers, longest_refresh }
+    pub fn new(pool: Pool, clock: Clock, resource_servers: ResourceServers, longest_refresh: Duration) -> Self {
+        let (key_sources, audiences) = (KeySources::new(), Arc::default());
+        Self { pool, clock, key_sources, audiences, resource_servers, longest_refresh }
+    }
+
+    /// Takes assertions whose `aud` is one of these; without, there is none that would do.
+    #[must_use]
+    pub fn answering_to(self, audiences: impl Into<Arc<[String]>>) -> Self {
+        Self { audiences: audiences.into(), ..self }
     }
 
     /// Registers a client; a confidential one gets its first secret.

@@ -91,6 +91,8 @@ pub struct NewCode {
     pub session_id: Uuid,
     /// Where the browser carries it, byte for byte as in the request.
     pub redirect_uri: String,
+    /// What its tokens are for when nobody names another resource server; `None` is what the client's are for.
+    pub audience: Option<String>,
     /// What was allowed.
     pub scope: ScopeSet,
     /// For the `id_token`, from the client.

@@ -199,6 +199,7 @@ impl Codes {
                 user: &user,
                 client,
                 scope: &given_for.scope,
+                audience: given_for.audience.as_deref().unwrap_or(&client.audience),
                 session_id: Some(given_for.session_id),
                 auth_time: given_for.auth_time,
                 access_ttl,

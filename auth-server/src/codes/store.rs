@@ -13,8 +13,8 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
     sqlx::query!(
         "insert into myapi.authorization_codes
              (code_hash, expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce,
-              code_challenge, auth_time, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+              code_challenge, auth_time, created_at, audience)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         hash.as_slice(),
         code.expires_at(),
         new.client_id.as_str(),
@@ -27,6 +27,7 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
         new.code_challenge,
         new.auth_time,
         now,
+        new.audience,
     )
     .execute(conn)
     .await?;
@@ -37,7 +38,7 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
     let hash = code.hash();
     let row = sqlx::query!(
         "select expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce, code_challenge,
-                auth_time, failures, consumed_at
+                auth_time, failures, consumed_at, audience
          from myapi.authorization_codes
          where code_hash = $1 and expires_at = $2",
         hash.as_slice(),
@@ -52,6 +53,7 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
     };
     let given_for = NewCode {
         client_id: row.client_id.parse().map_err(|_| broken("client_id"))?,
+        audience: row.audience,
         scope: ScopeSet::from_names(&row.scope).map_err(|_| broken("scope"))?,
         sub: row.sub,
         user_version: row.user_version,

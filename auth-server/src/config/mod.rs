@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
-use shared::db;
 use shared::token::scope::ScopeSet;
-use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
 pub use self::issuer::Issuer;
@@ -88,6 +86,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
     Setting::new(
+        "MYAPI_AUTH__PUSHED_REQUEST_TTL",
+        "60",
+        "seconds in which a browser has to bring a pushed authorization request; 5 to 90",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS",
+        "false",
+        "true refuses authorization requests that were not pushed to /par, of every client",
+    ),
+    Setting::new(
         "MYAPI_AUTH__SESSION_IDLE_TTL",
         "28800",
         "seconds that a browser stays signed in without being used; 60 to 31622400",
@@ -155,8 +163,6 @@ pub struct AuthConfig {
     pub issuer: Issuer,
     /// `aud` of the movies API.
     pub audience: String,
-    /// A session on the primary, for migrations.
-    pub direct_database: PgConnectOptions,
     /// The most connections of the pool.
     pub database_connections: u32,
     /// How long a start waits for a database that does not answer.
@@ -183,6 +189,10 @@ pub struct AuthConfig {
     pub refresh: RefreshSettings,
     /// Life of an authorization code.
     pub code_ttl: Duration,
+    /// How long a pushed authorization request can begin.
+    pub pushed_request_ttl: Duration,
+    /// Whether every client has to push its authorization requests.
+    pub requires_pushed_requests: bool,
     /// Lives of browser sessions.
     pub sessions: SessionSettings,
     /// How often partitions are made and dropped.
@@ -220,7 +230,6 @@ impl AuthConfig {
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
             metrics_bind: common.find_bind(settings, METRICS_BIND)?,
-            direct_database: read_direct_database(settings, &common)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
             database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,
             key_encryption_key: settings.find_secret("MYAPI_AUTH__KEY_ENCRYPTION_KEY")?,
@@ -233,6 +242,8 @@ impl AuthConfig {
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
+            requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,
             housekeeping: seconds(settings, "MYAPI_AUTH__HOUSEKEEPING", 1, 86_400)?,
             audit_retention: read_audit_retention(settings)?,
@@ -310,17 +321,6 @@ fn read_cors_origins(
     let audience = Url::parse(audience).map(|url| url.origin());
     let own = [Ok(issuer.url().origin()), audience];
     Ok(own.into_iter().flatten().filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization()).collect())
-}
-
-fn read_direct_database(settings: &Settings, common: &CommonConfig) -> Result<PgConnectOptions, ConfigError> {
-    use secrecy::ExposeSecret;
-    const NAME: &str = "MYAPI_AUTH__DIRECT_DATABASE_URL";
-    match settings.find_secret(NAME)? {
-        None => Ok(common.database.options.clone()),
-        Some(url) => {
-            db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(NAME, &error.to_string()))
-        }
-    }
 }
 
 fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigError> {

@@ -128,7 +128,7 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 4] {
+    const fn tables(&self) -> [Partitioned; 6] {
         let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);
@@ -141,6 +141,8 @@ impl Housekeeping {
             Partitioned { table: "revocations", step: week, horizon: revocations },
             Partitioned { table: AUDIT_EVENTS, step: week, horizon: week },
             Partitioned { table: "authorization_codes", step: day, horizon: day },
+            Partitioned { table: "pushed_requests", step: day, horizon: day },
+            Partitioned { table: "client_assertions", step: day, horizon: day },
         ]
     }
 }

@@ -46,6 +46,16 @@ pub(super) async fn has_strays(conn: &mut Conn, table: &str) -> Result<bool, DbE
                 .fetch_one(conn)
                 .await?
         }
+        "pushed_requests" => {
+            sqlx::query_scalar!(r#"select exists (select from myapi.pushed_requests_default) as "has_strays!""#)
+                .fetch_one(conn)
+                .await?
+        }
+        "client_assertions" => {
+            sqlx::query_scalar!(r#"select exists (select from myapi.client_assertions_default) as "has_strays!""#)
+                .fetch_one(conn)
+                .await?
+        }
         _ => {
             sqlx::query_scalar!(r#"select exists (select from myapi.revocations_default) as "has_strays!""#)
                 .fetch_one(conn)

@@ -1,9 +1,10 @@
 //! Clients authenticate by their secrets.
 
 use shared::db::DbError;
+use shared::db::relay::Lent;
 
 use super::Logins;
-use crate::clients::{self, Client, Presented};
+use crate::clients::{self, AssertionError, Client, Presented, Proof};
 use crate::limits::{ChargeError, Origin, Throttled};
 
 /// Why a client was not authenticated.
@@ -30,7 +31,7 @@ impl From<ChargeError> for ClientAuthenticateError {
 
 impl Logins {
     /// Authenticates a client (RFC 6749 section 3.2.1), as [`clients::Clients::authenticate`] does, and counts wrong
-    /// secrets. Ids without a secret are not counted: they are no secrets.
+    /// secrets and assertions alike. Ids without a secret are not counted: they are no secrets.
     ///
     /// # Errors
     /// [`ClientAuthenticateError`].
@@ -39,23 +40,35 @@ impl Logins {
         presented: &Presented,
         origin: &Origin,
     ) -> Result<Client, ClientAuthenticateError> {
-        if presented.secret.is_none() {
+        if matches!(presented.proof, Proof::None) {
             return Ok(self.clients.authenticate(presented).await?);
         }
         // One connection for both questions: to give one back costs a round trip.
         let mut conn = self.limits.acquire().await.map_err(clients::AuthenticateError::from)?;
         let client_id = presented.client_id.as_str();
         let check = self.limits.check_secret(&mut conn, client_id, origin, self.clock.now()).await?;
-        let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
+        let (authenticated, conn) = match &presented.proof {
+            Proof::None | Proof::Secret(_) => {
+                let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
+                (authenticated, Some(conn))
+            }
+            // Its keys may have to be fetched: nobody else's connection waits for that.
+            Proof::Assertion(_) => {
+                conn.hand_on();
+                (self.clients.authenticate(presented).await, None)
+            }
+        };
         match authenticated {
             Ok(client) => {
-                conn.hand_on();
+                conn.into_iter().for_each(Lent::hand_on);
                 if let Err(error) = self.limits.secret_matched(&check).await {
                     tracing::warn!(%error, "a client's address was not noted");
                 }
                 Ok(client)
             }
             Err(clients::AuthenticateError::Internal(error)) => Err(clients::AuthenticateError::Internal(error).into()),
+            // The client's own keys did not answer: nobody guessed.
+            Err(reason @ clients::AuthenticateError::Assertion(AssertionError::KeysUnread(_))) => Err(reason.into()),
             Err(reason) => {
                 drop(conn);
                 self.limits.secret_failed(&check).await?;

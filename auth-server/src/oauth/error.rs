@@ -14,14 +14,17 @@ use crate::codes::RedeemError;
 use crate::keys::KeysError;
 use crate::limits::Throttled;
 use crate::logins;
+use crate::oauth::authorize::{PageReason, Reason, Refused};
+use crate::oauth::target::TargetError;
 use crate::passwords::{LaneError, PlainError};
+use crate::pushed_requests::PushError;
 use crate::tokens::{self, RefreshError};
 use crate::users;
 use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, FeedErrors, documented};
+pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, documented};
 
 /// Why a request to `/token`, `/revoke` or `/introspect` was refused.
 #[derive(Debug, thiserror::Error)]
@@ -65,9 +68,21 @@ pub enum TokenError {
     /// Nothing of what was asked is left for this user.
     #[error("the user has none of the scopes")]
     NothingGranted,
-    /// Another audience than the client's.
-    #[error("the resource is not the client's audience")]
+    /// Another resource server than the client's, or none that the grant is for.
+    #[error("the resource is unknown, not one for the client, or none that the grant is for")]
     Target,
+    /// A pushed authorization request that a browser could not bring either; the client is known.
+    #[error("pushed request: {0}")]
+    Pushed(Reason),
+    /// Likewise, of a client whose address is not proven.
+    #[error("pushed request: {0}")]
+    PushedUnproven(&'static str),
+    /// A pushed request names a pushed request.
+    #[error("request_uri was pushed")]
+    PushedTwice,
+    /// More than a browser could carry.
+    #[error("the pushed request is larger than a browser's may be")]
+    PushedTooLarge,
     /// A password that no user can have.
     #[error("password: {0}")]
     Password(#[from] PlainError),
@@ -95,6 +110,39 @@ pub enum TokenError {
     /// The database gave no answer.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+impl From<TargetError> for TokenError {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Refused => Self::Target,
+            TargetError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl From<PushError> for TokenError {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::Randomness(_) => Self::Machine("the system gives no randomness"),
+            PushError::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+impl From<Refused> for TokenError {
+    /// Why a pushed authorization request is refused: whoever pushed it hears what a page would have said.
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Back(_, reason) => Self::Pushed(reason),
+            Refused::Page(PageReason::Form(error)) => Self::Form(error),
+            Refused::Page(PageReason::Request(text)) => Self::PushedUnproven(text),
+            Refused::Page(PageReason::Sealed) => Self::Machine("something sealed was pushed"),
+            Refused::Page(PageReason::Machine(text)) => Self::Machine(text),
+            Refused::Page(PageReason::Code(error)) => Self::Code(error),
+            Refused::Page(PageReason::Database(error)) => Self::Database(error),
+        }
+    }
 }
 
 impl From<logins::AuthenticateError> for TokenError {
@@ -213,6 +261,9 @@ impl From<&TokenError> for Answer {
             TokenError::Form(FormError::TooLarge) => {
                 Self::new(Code::PAYLOAD_TOO_LARGE, "invalid_request", "the body is larger than 65536 bytes")
             }
+            TokenError::Form(FormError::ResourceRepeated) => {
+                Self::new(Code::BAD_REQUEST, "invalid_target", form_text(FormError::ResourceRepeated))
+            }
             TokenError::Form(form) => Self::invalid_request(form_text(*form)),
             TokenError::Authorization => Self::invalid_request("there has to be at most one Authorization header"),
             TokenError::Missing(parameter) => Self::invalid_request(missing_text(parameter)),
@@ -222,7 +273,13 @@ impl From<&TokenError> for Answer {
             TokenError::ClientCredentials(ClientAuthError::SecretAlone) => {
                 Self::invalid_request("client_secret needs client_id beside it")
             }
-            TokenError::ClientCredentials(ClientAuthError::Malformed | ClientAuthError::Id) => Self::invalid_client(),
+            TokenError::ClientCredentials(
+                ClientAuthError::Malformed
+                | ClientAuthError::Id
+                | ClientAuthError::AssertionType
+                | ClientAuthError::Assertion(_)
+                | ClientAuthError::AssertionClient,
+            ) => Self::invalid_client(),
             TokenError::NoClient => Self::invalid_client(),
             TokenError::Client(clients::AuthenticateError::Internal(error)) => Self::database(error),
             TokenError::Client(
@@ -231,7 +288,9 @@ impl From<&TokenError> for Answer {
                 | clients::AuthenticateError::SecretMissing
                 | clients::AuthenticateError::SecretWrong
                 | clients::AuthenticateError::SecretUnexpected
-                | clients::AuthenticateError::AssertionMissing,
+                | clients::AuthenticateError::AssertionMissing
+                | clients::AuthenticateError::AssertionUnexpected
+                | clients::AuthenticateError::Assertion(_),
             ) => Self::invalid_client(),
             TokenError::UnknownGrant => {
                 Self::new(Code::BAD_REQUEST, "unsupported_grant_type", "this server does not have this grant type")
@@ -252,6 +311,14 @@ impl From<&TokenError> for Answer {
             TokenError::Target => {
                 Self::new(Code::BAD_REQUEST, "invalid_target", "the resource is unknown or not one for this client")
             }
+            TokenError::Pushed(reason) => Self::new(Code::BAD_REQUEST, reason.code(), reason.text()),
+            TokenError::PushedUnproven(text) => Self::invalid_request(text),
+            TokenError::PushedTwice => Self::invalid_request("request_uri cannot be pushed (RFC 9126 section 2.1)"),
+            TokenError::PushedTooLarge => Self::new(
+                Code::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                "the request is larger than 10240 bytes, which is as much as a browser may bring",
+            ),
             TokenError::Password(PlainError::TooLong) => {
                 Self::invalid_request("the password is longer than 4096 bytes")
             }
@@ -290,6 +357,7 @@ const fn form_text(error: FormError) -> &'static str {
         FormError::Encoding => "a parameter is not percent-encoded UTF-8",
         FormError::Nul => "a parameter holds a NUL character",
         FormError::Repeated => "a parameter stands more than once",
+        FormError::ResourceRepeated => "one token has one audience: name one resource",
         FormError::InUri => "parameters belong into the body, not into the address",
     }
 }

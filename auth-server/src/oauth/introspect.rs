@@ -49,6 +49,10 @@ struct IntrospectionForm {
     client_id: Option<String>,
     /// The client's secret, where HTTP Basic credentials have none.
     client_secret: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, beside `client_assertion`.
+    client_assertion_type: Option<String>,
+    /// What a client of `private_key_jwt` signed (RFC 7523), in place of a secret.
+    client_assertion: Option<String>,
 }
 
 /// What is known of a token (RFC 7662 section 2.2). An inactive one has `active` alone.

@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 
 use super::authorize::PromptNames;
 use super::error::{self, TokenError};
-use crate::clients::GrantType;
+use crate::clients::{ALGORITHMS, GrantType};
 use crate::config::Issuer;
 use crate::pages::LANGUAGES;
 use crate::routes;
@@ -75,6 +75,11 @@ struct Metadata {
     /// Where the public keys are.
     #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
+    /// Where clients send authorization requests before the browser comes (RFC 9126).
+    #[schema(example = "http://127.0.0.1:8001/par")]
+    pushed_authorization_request_endpoint: String,
+    /// Whether every client has to.
+    require_pushed_authorization_requests: bool,
     /// Where browsers are sent to sign in.
     #[schema(example = "http://127.0.0.1:8001/authorize")]
     authorization_endpoint: String,
@@ -123,19 +128,31 @@ struct Metadata {
     #[schema(value_type = Vec<String>, example = json!(["password"]))]
     grant_types_supported: Vec<GrantType>,
     /// How clients say who they are.
-    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post", "none"]))]
-    token_endpoint_auth_methods_supported: [&'static str; 3],
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "private_key_jwt", "none"]))]
+    token_endpoint_auth_methods_supported: [&'static str; 4],
+    /// What an assertion of `private_key_jwt` may be signed with.
+    #[schema(value_type = Vec<String>, example = json!(["ES256", "EdDSA"]))]
+    token_endpoint_auth_signing_alg_values_supported: [&'static str; 4],
     /// Likewise at the revocation endpoint.
-    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post", "none"]))]
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "private_key_jwt", "none"]))]
+    revocation_endpoint_auth_methods_supported: [&'static str; 4],
+    /// Likewise.
+    #[schema(value_type = Vec<String>, example = json!(["ES256", "EdDSA"]))]
+    revocation_endpoint_auth_signing_alg_values_supported: [&'static str; 4],
     /// Likewise at the introspection endpoint, where public clients are refused.
-    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "client_secret_post"]))]
-    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "private_key_jwt"]))]
+    introspection_endpoint_auth_methods_supported: [&'static str; 3],
+    /// Likewise.
+    #[schema(value_type = Vec<String>, example = json!(["ES256", "EdDSA"]))]
+    introspection_endpoint_auth_signing_alg_values_supported: [&'static str; 4],
 }
 
 /// In `id_token` and at `/userinfo`.
 const CLAIMS: [&str; 12] =
     ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "at_hash", "sid", "name", "email", "email_verified"];
+
+/// How clients authenticate.
+const METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -186,6 +203,8 @@ async fn document(state: &AppState) -> Result<Response, MetadataError> {
         revocation_endpoint: issuer.endpoint(routes::REVOKE),
         introspection_endpoint: issuer.endpoint(routes::INTROSPECT),
         jwks_uri: issuer.endpoint(routes::JWKS),
+        pushed_authorization_request_endpoint: issuer.endpoint(routes::PAR),
+        require_pushed_authorization_requests: state.config.requires_pushed_requests,
         authorization_endpoint: issuer.endpoint(routes::AUTHORIZE),
         userinfo_endpoint: issuer.endpoint(routes::USERINFO),
         end_session_endpoint: issuer.endpoint(routes::LOGOUT),
@@ -203,9 +222,12 @@ async fn document(state: &AppState) -> Result<Response, MetadataError> {
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         grant_types_supported: rows.grants.clone(),
-        token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
-        revocation_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
-        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+        token_endpoint_auth_methods_supported: METHODS,
+        token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        revocation_endpoint_auth_methods_supported: METHODS,
+        revocation_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+        introspection_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
     };
     let cache = HeaderValue::from_static("public, max-age=60");
     Ok(([(CACHE_CONTROL, cache)], Json(document)).into_response())

@@ -21,6 +21,7 @@ use crate::web::{client_auth, form};
 /// A form that was found well-formed: a parameter is here either once or not at all.
 pub(super) struct ProtocolForm {
     oauth: OAuthRequest,
+    parameters: Vec<(String, String)>,
     origin: Origin,
 }
 
@@ -31,13 +32,13 @@ impl ProtocolForm {
     /// [`TokenError::Form`], [`TokenError::Authorization`].
     pub(super) async fn read(state: &AppState, request: Request<Body>) -> Result<Self, TokenError> {
         let ip = client_ip(request.extensions(), request.headers(), &state.config.trusted_proxies);
-        let request = form::read(request).await?;
+        let (request, parameters) = form::read_both(request).await?;
         let oauth = OAuthRequest::from_request(request, &()).await.map_err(|rejection| match rejection {
             // Its extractor answers 500 to a doubled header; that is the client's mistake.
             WebError::Authorization => TokenError::Authorization,
             _ => TokenError::Form(form::FormError::Unreadable),
         })?;
-        Ok(Self { oauth, origin: Origin::new(ip, None) })
+        Ok(Self { oauth, parameters, origin: Origin::new(ip, None) })
     }
 
     /// Where it comes from.
@@ -50,6 +51,11 @@ impl ProtocolForm {
         self.oauth.body()?.unique_value(name).filter(|value| !value.is_empty())
     }
 
+    /// Every parameter of the body, in its order.
+    pub(super) fn into_parameters(self) -> Vec<(String, String)> {
+        self.parameters
+    }
+
     /// A parameter that has to be there.
     pub(super) fn required(&self, name: &'static str) -> Result<Cow<'_, str>, TokenError> {
         self.parameter(name).ok_or(TokenError::Missing(name))
@@ -59,7 +65,14 @@ impl ProtocolForm {
     pub(super) fn presented(&self) -> Result<Option<Presented>, TokenError> {
         let header = self.oauth.authorization_header();
         let (id, secret) = (self.parameter("client_id"), self.parameter("client_secret"));
-        Ok(client_auth::presented(header, id.as_deref(), secret.as_deref())?)
+        let (kind, assertion) = (self.parameter("client_assertion_type"), self.parameter("client_assertion"));
+        let posted = client_auth::Posted {
+            client_id: id.as_deref(),
+            client_secret: secret.as_deref(),
+            assertion_type: kind.as_deref(),
+            assertion: assertion.as_deref(),
+        };
+        Ok(client_auth::presented(header, posted)?)
     }
 
     /// The client that the request names, authenticated.

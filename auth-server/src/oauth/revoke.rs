@@ -47,6 +47,10 @@ struct RevocationForm {
     client_id: Option<String>,
     /// A confidential client's secret, where HTTP Basic credentials have none.
     client_secret: Option<String>,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`, beside `client_assertion`.
+    client_assertion_type: Option<String>,
+    /// What a client of `private_key_jwt` signed (RFC 7523), in place of a secret.
+    client_assertion: Option<String>,
 }
 
 /// Ends a token before its time

@@ -136,7 +136,7 @@ async fn page(
     let scopes = in_words(state, t, &scope).await?;
     let shown = Shown { flow: flow.clone(), session: signed.session.session_id, scope };
     // Whoever signs in with another account starts from the request itself.
-    let again = Flow { parameters: flow.parameters.clone(), login: None };
+    let again = Flow { login: None, ..flow.clone() };
     let again = state.seals.seal(Purpose::Return, &again, now);
     let page = ConsentPage {
         frame: Frame::new(state, browser, &t.consent.title),

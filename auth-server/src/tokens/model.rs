@@ -137,6 +137,8 @@ pub struct NewFamily<'a> {
     pub client: &'a Client,
     /// What was granted.
     pub scope: &'a ScopeSet,
+    /// The resource server of a token when nobody names another.
+    pub audience: &'a str,
     /// The browser session that it came from, where there was one: it ends with it.
     pub session_id: Option<Uuid>,
     /// When the user proved who they are.
@@ -156,7 +158,7 @@ pub struct Family {
     pub client_id: ClientId,
     /// What was granted; a refresh may ask for less, and the next one has it all again.
     pub scope: ScopeSet,
-    /// The resource server that its tokens are for.
+    /// The resource server of a token when nobody names another.
     pub audience: String,
     /// The user's version at the login.
     pub user_version: i64,

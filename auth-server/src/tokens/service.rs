@@ -81,7 +81,7 @@ impl Tokens {
             sub: new.user.sub,
             client_id: new.client.client_id.clone(),
             scope: new.scope.clone(),
-            audience: new.client.audience.clone(),
+            audience: new.audience.to_owned(),
             user_version: new.user.token_version,
             client_version: new.client.client_version,
             session_id: new.session_id,

@@ -43,6 +43,9 @@ pub enum FormError {
     /// "Request and response parameters MUST NOT be included more than once." (RFC 6749 section 3.2)
     #[error("a parameter stands more than once")]
     Repeated,
+    /// One token has one audience, so that the one parameter which RFC 8707 lets a client repeat is refused by its name.
+    #[error("resource stands more than once, but one token has one audience")]
+    ResourceRepeated,
     /// "Parameters ... MUST NOT be included in the request URI" (RFC 6749 section 2.3.1)
     #[error("parameters belong into the body, not into the address")]
     InUri,
@@ -62,16 +65,24 @@ impl From<DecodeError> for FormError {
 /// # Errors
 /// [`FormError`] for the first rule that is broken.
 pub async fn read(request: Request<Body>) -> Result<Request<Body>, FormError> {
+    Ok(read_both(request).await?.0)
+}
+
+/// The same, and its parameters.
+///
+/// # Errors
+/// [`FormError`] for the first rule that is broken.
+pub async fn read_both(request: Request<Body>) -> Result<(Request<Body>, Vec<(String, String)>), FormError> {
     let (mut parts, body) = request.into_parts();
     if parts.uri.query().is_some_and(|query| !query.is_empty()) {
         return Err(FormError::InUri);
     }
     check_media_type(&parts.headers)?;
     let bytes = read_body(&parts.headers, body).await?;
-    parse(&bytes)?;
+    let parameters = parse(&bytes)?;
     // One spelling for whoever reads the body next.
     parts.headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static(MEDIA_TYPE));
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+    Ok((Request::from_parts(parts, Body::from(bytes)), parameters))
 }
 
 /// The parameters of a request's body, found well-formed, and what stood before them.
@@ -81,9 +92,8 @@ pub async fn read(request: Request<Body>) -> Result<Request<Body>, FormError> {
 pub async fn read_parameters(
     request: Request<Body>,
 ) -> Result<(http::request::Parts, Vec<(String, String)>), FormError> {
-    let (parts, body) = read(request).await?.into_parts();
-    let body = body.collect().await.map_err(|_| FormError::Unreadable)?;
-    Ok((parts, parse(&body.to_bytes())?))
+    let (request, parameters) = read_both(request).await?;
+    Ok((request.into_parts().0, parameters))
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), FormError> {
@@ -130,7 +140,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, FormError> {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (name, value) = (decode_form(name)?, decode_form(value)?);
         if !seen.insert(name.clone()) {
-            return Err(FormError::Repeated);
+            return Err(if name == "resource" { FormError::ResourceRepeated } else { FormError::Repeated });
         }
         parameters.push((name, value));
     }
@@ -147,6 +157,7 @@ mod tests {
     fn t05_a_repeated_parameter_is_refused() {
         assert_eq!(parse(b"a=1&b=2&a=1"), Err(FormError::Repeated));
         assert_eq!(parse(b"a=1&%61=2"), Err(FormError::Repeated), "the encoding does not hide it");
+        assert_eq!(parse(b"resource=urn:a&%72esource=urn:b"), Err(FormError::ResourceRepeated));
     }
 
     #[test]

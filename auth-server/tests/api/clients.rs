@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use auth_server::clients::{ApplicationType, ClientError, ClientId, ClientKind, GrantType, Lifetimes, NewClient};
+use auth_server::clients::{
+    ApplicationType, ClientError, ClientId, ClientKind, GrantType, Lifetimes, NewClient, Proof,
+};
 use axum::body::Body;
 use chrono::TimeDelta;
 use http::Request;
@@ -254,8 +256,10 @@ async fn a_change_holds_from_the_next_request_on(pool: Pool) {
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn authentication_is_one_query(pool: Pool) {
     let app = TestApp::new(pool).await;
-    let presented =
-        auth_server::clients::Presented { client_id: id(CONFIDENTIAL), secret: Some(app.secret.clone().into()) };
+    let presented = auth_server::clients::Presented {
+        client_id: id(CONFIDENTIAL),
+        proof: Proof::Secret(app.secret.clone().into()),
+    };
     // One connection, held by a transaction that counts what it is asked: the statistics of this session.
     let options = app.pool.connect_options().as_ref().clone();
     let one = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();

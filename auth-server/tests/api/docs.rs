@@ -34,7 +34,8 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
         let answer = app.send(request.unwrap()).await;
         let expected = match (operation.method.as_str(), operation.path.as_str()) {
             // Without a client there is nobody to go back to, without a form nothing to read, without a token nobody.
-            ("GET", "/authorize" | "/consent") | ("POST", "/authorize" | "/login" | "/consent" | "/logout") => 400,
+            ("GET", "/authorize" | "/consent")
+            | ("POST", "/authorize" | "/login" | "/consent" | "/logout" | "/par") => 400,
             (_, "/userinfo") => 401,
             _ => 200,
         };

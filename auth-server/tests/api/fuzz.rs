@@ -26,6 +26,7 @@ fn the_corpora_are_replayed() {
     replay("redirect", checks::redirect);
     replay("authorize", checks::authorize);
     replay("pkce", checks::pkce);
+    replay("assertion", checks::assertion);
 }
 
 /// The fuzz targets are those that are replayed.
@@ -33,7 +34,7 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce"];
+    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "assertion"];
     assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
@@ -84,6 +85,11 @@ proptest! {
     }
 
     #[test]
+    fn assertions(bytes in near(&["{\"alg\":\"EdDSA\"", "{\"alg\":\"none\"", ",\"kid\":\"k\"", ",\"typ\":\"JWT\"", ",\"crit\":[]", "}", "\n", "{\"sub\":\"a\"", ",\"sub\":\"b\"", ",\"iss\":\"a\"", ",\"aud\":\"http://127.0.0.1:8001\"", ",\"jti\":\"1\"", ",\"exp\":60", ",\"exp\":1e300", "."])) {
+        checks::assertion(&bytes);
+    }
+
+    #[test]
     fn anything(bytes: Vec<u8>) {
         checks::form(&bytes);
         checks::basic(&bytes);
@@ -92,5 +98,6 @@ proptest! {
         checks::redirect(&bytes);
         checks::authorize(&bytes);
         checks::pkce(&bytes);
+        checks::assertion(&bytes);
     }
 }

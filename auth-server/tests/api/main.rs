@@ -9,6 +9,7 @@
 )]
 
 mod app;
+mod assertions;
 mod audit;
 mod audit_tampering;
 mod authorize;
@@ -37,10 +38,12 @@ mod metrics;
 mod migrations;
 mod oidc;
 mod pages;
+mod par;
 mod password;
 mod process;
 mod readme;
 mod refresh;
+mod resource;
 mod revoke;
 mod token;
 mod token_explain;

@@ -2,6 +2,7 @@
 
 use shared::clock::Clock;
 use shared::db;
+use shared::db::pooler::Sessions;
 use shared::token::heartbeat::Heartbeat;
 use shared::token::revocations::{Feed, Revocations, SignedFeed};
 use shared::token::source::Keys;
@@ -18,14 +19,17 @@ pub(super) struct Background {
 }
 
 impl Background {
-    /// Starts all of them. What is revoked is known after [`Background::has_read`].
+    /// Starts all of them, on a database that gives such sessions. What is revoked is known after
+    /// [`Background::has_read`].
     ///
     /// # Errors
     /// When the URL of the revocations cannot be used.
-    pub(super) fn start(config: &Config, keys: &Keys) -> anyhow::Result<(Self, Revocations)> {
-        let pool = db::pool(config.direct_database.clone(), BACKGROUND_CONNECTIONS, "movies-api-background");
+    pub(super) fn start(config: &Config, keys: &Keys, sessions: Sessions) -> anyhow::Result<(Self, Revocations)> {
+        let direct = config.common.direct_database().options.clone();
+        let pool = db::pool(direct, BACKGROUND_CONNECTIONS, "movies-api-background");
         let feed = match &config.revocations {
             RevocationSource::Off => None,
+            RevocationSource::Database if sessions == Sessions::Shared => Some(Feed::Polled(pool.clone())),
             RevocationSource::Database => Some(Feed::Database(pool.clone())),
             RevocationSource::Url(url) => {
                 let feed = SignedFeed::new(url.clone(), &config.issuer, keys.clone(), &config.key_options())?;

@@ -34,6 +34,7 @@ pub(super) async fn run(sources: &Sources, output: OutputFormat) -> anyhow::Resu
     }
     let conn = report.database(&config.common.database, "movies-api", RIGHTS, &Clock::system()).await;
     if let Some(mut conn) = conn {
+        report.pooler(&config.common.database, config.common.direct.as_ref()).await;
         least_privilege(&mut report, &mut conn).await;
     }
     let keys = Keys::new(config.keys.clone(), config.key_options())?;
@@ -142,9 +143,11 @@ async fn feed(report: &mut Examination, config: &Config, keys: &Keys) {
             report.note("revocations", "MYAPI_MOVIES__REVOCATIONS is off: a revoked token is good until it ends");
             return;
         }
-        RevocationSource::Database => {
-            Ok(Feed::Database(db::pool(config.direct_database.clone(), BACKGROUND_CONNECTIONS, "movies-api doctor")))
-        }
+        RevocationSource::Database => Ok(Feed::Database(db::pool(
+            config.common.direct_database().options.clone(),
+            BACKGROUND_CONNECTIONS,
+            "movies-api doctor",
+        ))),
         RevocationSource::Url(url) => {
             SignedFeed::new(url.clone(), &config.issuer, keys.clone(), &config.key_options()).map(Feed::Url)
         }

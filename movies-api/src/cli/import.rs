@@ -48,7 +48,7 @@ impl Import {
         let unknowns = if allow_unknown { Unknowns::Allowed } else { Unknowns::Refused };
         let rows =
             Rows::open(progress.wrap_read(reader), format, unknowns).with_context(|| file.display().to_string())?;
-        let mut conn = super::connect(sources).await?;
+        let mut conn = super::connect_primary(sources).await?;
         let options = ImportOptions { skips_bad: skip_bad, is_dry_run: dry_run };
         let result = import(&mut conn, rows, options).await;
         progress.finish_and_clear();

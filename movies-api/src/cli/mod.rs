@@ -4,6 +4,7 @@
 
 mod background;
 mod config;
+mod database;
 mod doctor;
 mod export;
 mod import;
@@ -115,9 +116,17 @@ impl Command {
     }
 }
 
-/// The one connection of a command that works on the database; it needs no other setting.
+/// The one connection of a command that reads from the database; it needs no other setting.
 async fn connect(sources: &Sources) -> anyhow::Result<Conn> {
+    Ok(shared::cli::connect(&read_common(sources)?.database, "movies-api").await?)
+}
+
+/// The same of one that writes: the other may lead to a standby.
+async fn connect_primary(sources: &Sources) -> anyhow::Result<Conn> {
+    Ok(shared::cli::connect(read_common(sources)?.direct_database(), "movies-api").await?)
+}
+
+fn read_common(sources: &Sources) -> anyhow::Result<CommonConfig> {
     let settings = Settings::load(SECTION, SETTINGS, sources)?;
-    let database = CommonConfig::read(&settings, SECTION)?.database;
-    Ok(shared::cli::connect(&database, "movies-api").await?)
+    Ok(CommonConfig::read(&settings, SECTION)?)
 }

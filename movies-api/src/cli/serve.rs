@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use shared::cli::parse_address;
 use shared::clock::Clock;
 use shared::config::Sources;
-use shared::db::{self, DbError, Pool, SchemaError, SchemaState};
+use shared::db::{self, DbError, Pool, Primary, SchemaError, SchemaState};
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::Gate;
@@ -15,6 +15,7 @@ use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
 
 use super::background::Background;
+use super::database;
 use super::metrics::Metrics;
 use super::{BIND, VERSION};
 use crate::app::{self, AppOptions};
@@ -57,9 +58,13 @@ impl Serve {
             tracing::info!("MYAPI_MOVIES__KEY_CACHE is not set: a start while the auth-server is down has no keys");
         }
         let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
-        let (mut background, revocations) = Background::start(&config, &keys)?;
+        let examined = database::examine(&config.common).await?;
+        let (mut background, revocations) = Background::start(&config, &keys, examined.direct)?;
         refuse_newer_schema(&pool).await?;
         background.has_read().await;
+        let primary = primary(&config, &pool);
+        primary.look().await;
+        let following = tokio::spawn(primary.clone().follow());
 
         let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set())
             .with_revocations(revocations.clone());
@@ -69,7 +74,7 @@ impl Serve {
         let login = Endpoints::of(&config.issuer);
         let docs_client = config.docs_client.clone();
         let options = AppOptions { is_https, has_docs: config.has_docs, login, docs_client };
-        let app = app::router(AppState { relay: pool.clone().into(), gate }, options);
+        let app = app::router(AppState { relay: pool.clone().into(), primary, gate }, options);
 
         tracing::info!(
             listen = %listener.local_addr()?,
@@ -82,13 +87,25 @@ impl Serve {
             version = VERSION,
             "movies-api listens"
         );
-        serve::serve(listener, app, ServeOptions::default(), stop).await;
+        tokio::select! {
+            () = serve::serve(listener, app, ServeOptions::default(), stop) => {}
+            // Nothing is drained: each further answer may be somebody else's.
+            error = examined.watch() => return Err(error),
+        }
+        following.abort();
         background.stop().await;
         metrics.stop();
         pool.close().await;
         tracing::info!("movies-api stopped");
         Ok(())
     }
+}
+
+/// Where writes go. The second pool connects when the first one's database turns out to be a standby.
+fn primary(config: &Config, pool: &Pool) -> Primary {
+    let direct = config.common.direct.as_ref();
+    let direct = direct.map(|direct| db::pool(direct.options.clone(), MAX_CONNECTIONS, "movies-api-primary"));
+    Primary::new(pool.clone(), direct)
 }
 
 /// An older binary may misread what a newer one wrote. A database that does not answer now is no reason to wait.

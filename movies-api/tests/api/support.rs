@@ -15,7 +15,7 @@ use movies_api::config::REALM;
 use movies_api::state::AppState;
 use serde_json::Value;
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{Pool, Primary};
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::testing::{TestIssuer, TokenBuilder};
@@ -90,7 +90,11 @@ impl TestApp {
         let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
         let login = Endpoints::of(issuer.issuer());
         let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
-        Self { issuer, clock, router: app::assemble(rooms, AppState { relay: pool.into(), gate }, options) }
+        Self {
+            issuer,
+            clock,
+            router: app::assemble(rooms, AppState { primary: Primary::new(pool.clone(), None), relay: pool.into(), gate }, options),
+        }
     }
 
     /// A good token in the making.

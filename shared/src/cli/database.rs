@@ -6,6 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
 
 use crate::config::DatabaseConfig;
+use crate::db::pooler::{self, PoolerError};
 use crate::db::{self, DbError, SchemaError};
 
 /// How long a command waits for the database to answer.
@@ -34,12 +35,22 @@ pub enum ConnectError {
         /// Older or newer.
         reason: SchemaError,
     },
+    /// Answers may be those of others.
+    #[error("cannot work on the database {place}, which {variable} names: {reason}")]
+    Pooler {
+        /// `host:port/database`.
+        place: String,
+        /// The setting that names it.
+        variable: String,
+        /// What the pooler does.
+        reason: PoolerError,
+    },
     /// It did not say which schema it has.
     #[error(transparent)]
     Database(#[from] DbError),
 }
 
-/// Connects, and refuses a schema that this binary is too old or too new for.
+/// Connects, and refuses a pooler that loses statements, and a schema that this binary is too old or too new for.
 ///
 /// # Errors
 /// [`ConnectError`], naming the database and the setting.
@@ -50,6 +61,11 @@ pub async fn connect(database: &DatabaseConfig, application_name: &str) -> Resul
         Ok(conn) => conn,
         Err(reason) => return Err(ConnectError::Unreachable { place, variable, reason }),
     };
+    match pooler::examine(&options).await {
+        Ok(_) => {}
+        Err(PoolerError::Database(error)) => return Err(error.into()),
+        Err(reason @ PoolerError::Unsafe(_)) => return Err(ConnectError::Pooler { place, variable, reason }),
+    }
     match db::schema_state(&mut conn).await?.check() {
         Ok(()) => Ok(conn),
         Err(reason) => Err(ConnectError::Schema { place, variable, reason }),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::connect;
+use super::{ConnectError, connect};
 use crate::clock::Clock;
 use crate::config::DatabaseConfig;
 use crate::db;
+use crate::db::pooler::{self, PoolerError, Sessions};
 use crate::output::{OutputFormat, print_json, print_line};
 
 /// Clocks that differ by more than this get tokens refused.
@@ -111,6 +112,10 @@ impl Examination {
     ) -> Option<PgConnection> {
         let mut conn = match connect(database, service).await {
             Ok(conn) => conn,
+            Err(ConnectError::Pooler { place, variable, reason }) => {
+                self.wrong("pooler", format!("{place}, which {variable} names: {reason}"));
+                return None;
+            }
             Err(error) => {
                 self.wrong("database", error.to_string());
                 return None;
@@ -139,6 +144,38 @@ impl Examination {
             Err(error) => self.wrong("clock", error.to_string()),
         }
         Some(conn)
+    }
+
+    /// What stands between here and the database, and whether `direct` is what it is for: a session of its own.
+    pub async fn pooler(&mut self, database: &DatabaseConfig, direct: Option<&DatabaseConfig>) {
+        let between = pooler::examine(&database.options).await;
+        let is_shared = matches!(between, Ok(Sessions::Shared));
+        match between {
+            Ok(Sessions::Own) => self.ok("pooler", "none, or one that leaves each connection its session"),
+            Ok(Sessions::Shared) if direct.is_some() => self.ok("pooler", "it carries prepared statements over"),
+            Ok(Sessions::Shared) => self.note(
+                "pooler",
+                "it carries prepared statements over, and that is all: set the service's DIRECT_DATABASE_URL, for `LISTEN` \
+                 and migrations",
+            ),
+            // That is another check's line already.
+            Err(_) => {}
+        }
+        let Some(DatabaseConfig { options, variable }) = direct else { return };
+        let place = db::place(options);
+        match pooler::examine(options).await {
+            Ok(Sessions::Own) if is_shared => self.ok("direct", format!("{place} gives sessions")),
+            Ok(Sessions::Own) => self.ok("direct", format!("{place} gives sessions, as the other one does")),
+            Ok(Sessions::Shared) => self.wrong(
+                "direct",
+                format!(
+                    "{variable} names {place}, where a pooler shares sessions: name Postgres itself, or session mode"
+                ),
+            ),
+            Err(error @ (PoolerError::Unsafe(_) | PoolerError::Database(_))) => {
+                self.wrong("direct", format!("{variable} names {place}: {error}"));
+            }
+        }
     }
 }
 

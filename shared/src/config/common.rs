@@ -54,6 +54,8 @@ pub struct CommonConfig {
     pub environment: Environment,
     /// The database.
     pub database: DatabaseConfig,
+    /// The database by a session on the primary, where the other goes through a pooler or to a standby.
+    pub direct: Option<DatabaseConfig>,
 }
 
 /// Where the database is.
@@ -84,7 +86,14 @@ impl CommonConfig {
         let (variable, url): (&str, SecretString) = found.ok_or_else(|| settings.missing(general))??;
         let options =
             db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(variable, &error.to_string()))?;
-        Ok(Self { environment, database: DatabaseConfig { options, variable: variable.to_owned() } })
+        let database = DatabaseConfig { options, variable: variable.to_owned() };
+        Ok(Self { environment, database, direct: read_direct(settings, section)? })
+    }
+
+    /// The database by a session on the primary.
+    #[must_use]
+    pub fn direct_database(&self) -> &DatabaseConfig {
+        self.direct.as_ref().unwrap_or(&self.database)
     }
 
     /// Reads an address to listen on; in `dev` it has to be loopback unless `MYAPI_DEV_BIND_ANY` is set.
@@ -119,6 +128,14 @@ impl CommonConfig {
         }
         Ok(address)
     }
+}
+
+fn read_direct(settings: &Settings, section: &str) -> Result<Option<DatabaseConfig>, ConfigError> {
+    let variable = format!("MYAPI_{section}__DIRECT_DATABASE_URL");
+    let Some(url) = settings.find_secret(&variable)? else { return Ok(None) };
+    let options =
+        db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(&variable, &error.to_string()))?;
+    Ok(Some(DatabaseConfig { options, variable }))
 }
 
 /// Reads an address to listen on, whatever the environment.

@@ -41,7 +41,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: Upstream,
+    upstream: Mutex<Upstream>,
     is_over: AtomicBool,
     clients: Mutex<Vec<TcpStream>>,
     at_commit: Mutex<Option<AtCommit>>,
@@ -49,6 +49,15 @@ struct Shared {
 }
 
 impl Upstream {
+    /// The Postgres whose socket is in the folder that the URL's `host` names.
+    ///
+    /// # Panics
+    /// When it names none.
+    #[must_use]
+    pub fn of_url(url: &str) -> Self {
+        Self::of(&url.parse().expect(BROKEN))
+    }
+
     /// The Postgres that these options lead to.
     #[must_use]
     pub fn of(options: &PgConnectOptions) -> Self {
@@ -66,7 +75,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect(BROKEN);
         let address = listener.local_addr().expect(BROKEN);
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
             is_over: AtomicBool::new(false),
             clients: Mutex::default(),
             at_commit: Mutex::default(),
@@ -87,6 +96,11 @@ impl Proxy {
     pub fn cut(&self) -> usize {
         let clients = std::mem::take(&mut *lock(&self.shared.clients));
         clients.iter().filter(|client| reset(client)).count()
+    }
+
+    /// Leads new connections elsewhere, as a failover's address does; those that there are stay.
+    pub fn lead_to(&self, upstream: Upstream) {
+        *lock(&self.shared.upstream) = upstream;
     }
 
     /// Does this to the next COMMIT.
@@ -179,7 +193,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let server = match Server::connect(&shared.upstream) {
+    let upstream = lock(&shared.upstream).clone();
+    let server = match Server::connect(&upstream) {
         Ok(server) => server,
         Err(error) => {
             reset(&client);

@@ -16,6 +16,7 @@ pub mod ordered;
 pub mod pid_file;
 pub mod place;
 pub mod server;
+pub mod standby;
 pub mod throwaway;
 pub mod url;
 

@@ -100,6 +100,11 @@ impl Server {
         &self.place.data
     }
 
+    /// The folder of its socket.
+    pub fn socket(&self) -> &Path {
+        &self.place.socket
+    }
+
     /// # Errors
     /// When it has ended by itself; with the end of its log.
     pub fn check(&mut self) -> Result<()> {

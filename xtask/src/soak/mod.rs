@@ -10,6 +10,8 @@ mod ci_tests;
 #[cfg(feature = "bench")]
 mod client;
 #[cfg(feature = "bench")]
+mod failover;
+#[cfg(feature = "bench")]
 mod figures;
 #[cfg(feature = "bench")]
 mod key_rotation;

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::figures::Figure;
 use super::{
-    key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill, refresh_races, revocation_delay,
+    failover, key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill, refresh_races,
+    revocation_delay,
 };
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
@@ -79,6 +80,12 @@ pub const SOAKS: &[Soak] = &[
         what: "5 rotations under load with two issuers and two resource servers, and 60 that are killed",
         beside: key_rotation::BESIDE,
         trial: key_rotation::run,
+    },
+    Soak {
+        name: "failover",
+        what: "a standby is promoted 5 times while films are written and tokens are refreshed",
+        beside: failover::BESIDE,
+        trial: failover::run,
     },
     Soak {
         name: "postgres-restart",

@@ -18,6 +18,7 @@ pub use run::Run;
 
 pub mod clock;
 pub mod pair;
+pub mod pgbouncer;
 pub mod postgres;
 mod run;
 pub mod service;

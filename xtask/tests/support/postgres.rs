@@ -28,13 +28,20 @@ impl Ordered {
         &self.url
     }
 
-    /// `fast`, `immediate` or `start`; comes back when it is done.
-    pub fn order(&self, order: &str) {
+    /// Starts a standby, for which commits wait from then on, and gives the URL of its database.
+    pub fn start_standby(&self) -> String {
+        let answer = self.order("standby");
+        answer.strip_prefix("url: ").unwrap_or_else(|| panic!("no url but {answer:?}")).to_owned()
+    }
+
+    /// `fast`, `immediate`, `start` or `promote`; comes back with the answer when it is done.
+    pub fn order(&self, order: &str) -> String {
         let (stdin, stdout) = &mut *self.talk.lock().unwrap();
         writeln!(stdin.as_mut().unwrap(), "{order}").unwrap();
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "{order}: the server's keeper has ended");
+        line.trim().to_owned()
     }
 
     /// Stops it and removes its folder.

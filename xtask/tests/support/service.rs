@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::pair::until;
 
@@ -27,6 +29,23 @@ impl Service {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for it to fail by itself, and gives its log.
+    #[track_caller]
+    pub fn ended(&mut self, patience: Duration) -> String {
+        let deadline = Instant::now() + patience;
+        while !self.is_over() {
+            assert!(Instant::now() < deadline, "it goes on: {}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(self.child.wait().unwrap().code(), Some(1), "{}", self.log());
+        self.log()
     }
 
     /// Sends a signal and waits for the end.

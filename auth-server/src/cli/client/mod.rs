@@ -36,9 +36,9 @@ pub(super) enum ClientCommand {
         client_id: ClientId,
     },
     /// Register a client; a confidential one's secret is printed once
-    Create(register::Create),
+    Create(Box<register::Create>),
     /// Change what is named, leave the rest
-    Update(register::Update),
+    Update(Box<register::Update>),
     /// Refuse a client from now on, and revoke its tokens
     Disable {
         /// Its id

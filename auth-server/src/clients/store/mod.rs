@@ -1,5 +1,6 @@
-//! The tables `clients` and `client_secrets`.
+//! The tables `clients`, `client_secrets` and `client_assertions`.
 
+mod assertions;
 mod row;
 mod secrets;
 mod write;
@@ -10,6 +11,7 @@ use shared::db::{Conn, DbError};
 use super::model::{Client, ClientId, GrantType};
 use row::Row;
 
+pub(super) use assertions::insert_assertion;
 pub(super) use secrets::{delete_secrets, insert_secret, keep_one_secret, list_secrets};
 pub(super) use write::{delete, disable, enable, insert, update};
 

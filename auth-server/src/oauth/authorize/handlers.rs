@@ -11,13 +11,14 @@ use super::refused::{Back, PageReason, Reason, Refused};
 use super::service::{Answer, Flow, Step, proceed};
 use super::validate::Parameters;
 use crate::pages::{self, Browser};
+use crate::pushed_requests::{PREFIX, RequestUri};
 use crate::routes;
 use crate::state::AppState;
 use crate::web::form::{self, FormError};
 use crate::web::seal::Purpose;
 
 /// Bytes of a query. It comes back sealed in another address, and proxies end at 16 KiB.
-const LONGEST_QUERY: usize = 10 * 1024;
+pub(crate) const LONGEST_QUERY: usize = 10 * 1024;
 
 /// Signs a person in and asks for their consent
 ///
@@ -44,6 +45,8 @@ const LONGEST_QUERY: usize = 10 * 1024;
         ("id_token_hint" = Option<String>, Query, description = "Of the only user who will do."),
         ("ui_locales" = Option<String>, Query, description = "Languages, best first."),
         ("resource" = Option<String>, Query, description = "What the token is for (RFC 8707)."),
+        ("request_uri" = Option<String>, Query,
+            description = "The name of a request that was pushed to `/par`; then `client_id` is all that is needed beside it."),
     ),
     responses(
         (status = 303, description = "On to the next page, or back to the client."),
@@ -96,11 +99,35 @@ pub(super) async fn authorize_by_form(State(state): State<AppState>, request: Re
 }
 
 async fn begin(state: &AppState, browser: &Browser, parameters: Vec<(String, String)>) -> Result<Response, Refused> {
+    let (parameters, pushed) = bring(state, parameters).await?;
     let asked = prove(state, Parameters(&parameters)).await?;
-    let flow = Flow { parameters, login: None };
+    // "the authorization server ... MUST reject the request" (RFC 9126 section 5), which may be any other by a link.
+    let is_required = state.config.requires_pushed_requests || asked.client.require_pushed_authorization_requests;
+    if is_required && pushed.is_none() {
+        return Err(asked.refuse(Reason::PushRequired));
+    }
+    let flow = Flow { parameters, login: None, pushed };
     let step = proceed(state, &asked, &flow, browser.signed(), Answer::None).await?;
     Ok(go(state, &flow, step))
 }
+
+/// What a client pushed, in place of the name that the browser brought; everything else beside that name is ignored (RFC
+/// 9126 section 4, RFC 9101 section 5). A name of another kind is left to the checks of the request.
+async fn bring(state: &AppState, parameters: Vec<(String, String)>) -> Result<Brought, Refused> {
+    const UNKNOWN: PageReason =
+        PageReason::Request("the request_uri is unknown, too old, answered, or another client's");
+    let read = Parameters(&parameters);
+    let Some(text) = read.get("request_uri").filter(|text| text.starts_with(PREFIX)) else {
+        return Ok((parameters, None));
+    };
+    let client_id = read.get("client_id").ok_or(PageReason::Request("client_id is missing beside request_uri"))?;
+    let request_uri = RequestUri::parse(text).map_err(|_| UNKNOWN)?;
+    let found = state.pushed_requests.find(&request_uri, client_id, state.clock.now()).await?;
+    Ok((found.ok_or(UNKNOWN)?, Some(request_uri.text())))
+}
+
+/// The parameters of a request, and the name by which it was pushed.
+type Brought = (Vec<(String, String)>, Option<String>);
 
 /// The redirect to the next step.
 pub(crate) fn go(state: &AppState, flow: &Flow, step: Step) -> Response {

@@ -17,6 +17,7 @@ use super::refused::{Back, PageReason, Reason, Refused};
 use super::validate::{self, Parameters, PromptNames};
 use crate::clients::{Client, ClientId, GrantType};
 use crate::oauth::id_token;
+use crate::oauth::target::{Granted, TargetError, Targets};
 use crate::state::AppState;
 
 /// A request whose client and `redirect_uri` are proven and whose every parameter is good.
@@ -28,7 +29,9 @@ pub(crate) struct Asked {
     pub redirect_uri: String,
     /// As it came.
     pub state: Option<String>,
-    /// What the client may have of what it asks for, or its default.
+    /// The resource server of a token when nobody names another.
+    pub audience: String,
+    /// What the client may have of what it asks for, or its default; of the named resource server alone, if one is named.
     pub scope: ScopeSet,
     /// For the `id_token`.
     pub nonce: Option<String>,
@@ -79,9 +82,10 @@ pub(crate) async fn prove(state: &AppState, parameters: Parameters<'_>) -> Resul
                 let pre_grant = negotiate(bound_client, proven.as_ref(), scope, parameters)?;
                 Input::Negotiated { pre_grant, state: parameters.get("state").map(str::to_owned) }
             }
-            Output::Ok { pre_grant, state, extensions } => {
+            Output::Ok { pre_grant, state: client_state, extensions } => {
                 let client = proven.ok_or(PageReason::Machine("no client was bound"))?;
-                return finish(client, &pre_grant, state, extensions, parameters);
+                let granted = grant(state, &client, &pre_grant, parameters).await?;
+                return finish(client, granted, &pre_grant, (client_state, extensions), parameters);
             }
             Output::Err(error) => return Err(refused(error, proven.as_ref(), parameters)),
         };
@@ -155,11 +159,31 @@ fn negotiate(
     })
 }
 
+/// What the client asks for, of the resource server that it names.
+async fn grant(
+    state: &AppState,
+    client: &Client,
+    pre_grant: &PreGrant,
+    parameters: Parameters<'_>,
+) -> Result<Granted, Refused> {
+    let scope = ScopeSet::from_names(pre_grant.scope.iter()).map_err(|_| PageReason::Machine("the scope changed"))?;
+    let targets = match Targets::read(state, client, &[parameters.get("resource")]).await {
+        Ok(targets) => targets,
+        Err(TargetError::Refused) => return Err(back(Some(client), parameters, Reason::Target)),
+        Err(TargetError::Database(error)) => return Err(error.into()),
+    };
+    let granted = targets.begin(&scope);
+    match granted.scope.is_empty() && !scope.is_empty() {
+        true => Err(back(Some(client), parameters, Reason::Scope)),
+        false => Ok(granted),
+    }
+}
+
 fn finish(
     client: Client,
+    granted: Granted,
     pre_grant: &PreGrant,
-    client_state: Option<String>,
-    mut extensions: Extensions,
+    (client_state, mut extensions): (Option<String>, Extensions),
     parameters: Parameters<'_>,
 ) -> Result<Asked, Refused> {
     let machine = PageReason::Machine;
@@ -172,7 +196,8 @@ fn finish(
     Ok(Asked {
         redirect_uri: pre_grant.redirect_uri.as_str().to_owned(),
         state: client_state,
-        scope: ScopeSet::from_names(pre_grant.scope.iter()).map_err(|_| machine("the scope changed"))?,
+        audience: granted.audience,
+        scope: granted.scope,
         nonce: parameters.get("nonce").map(str::to_owned),
         code_challenge: challenge.ok_or(machine("the challenge was lost"))?.to_owned(),
         prompt,

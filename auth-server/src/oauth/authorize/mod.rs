@@ -1,6 +1,7 @@
 //! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect core section 3.1.2).
 //!
 //! 1. The query is read strictly: a repeated parameter or a bad escape is refused before anything else is looked at.
+//!    A request that was pushed (RFC 9126) is looked up by the name that the query brings.
 //! 2. `machine` drives oxide-auth's authorization machine: client and `redirect_uri` are proven (`redirect`), the rest of
 //!    the request is checked (`validate`). Until they are proven an error is a page, never a redirect.
 //! 3. `service` asks who is signed in, sends a person to the login and consent pages and takes them back from there, and
@@ -20,7 +21,7 @@ mod refused;
 mod service;
 mod validate;
 
-pub(crate) use handlers::{answer_refused, go};
+pub(crate) use handlers::{LONGEST_QUERY, answer_refused, go};
 pub(crate) use machine::{Asked, prove};
 pub(crate) use redirect::host_of;
 pub use redirect::{form_target, is_allowed, with_parameters};

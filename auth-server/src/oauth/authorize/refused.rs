@@ -54,68 +54,85 @@ pub(crate) enum PageReason {
 }
 
 /// Why a proven client's request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The client is not registered for this grant.
-    #[error("the client may not use the authorization code grant")]
     GrantNotAllowed,
     /// `response_type` is not there.
-    #[error("response_type is missing")]
     ResponseTypeMissing,
     /// It is not `code`.
-    #[error("the only response_type is code")]
     ResponseType,
     /// It is not `query`.
-    #[error("the only response_mode is query")]
     ResponseMode,
     /// Outside the grammar, unknown, or more than the client may have.
-    #[error("the scope is malformed, unknown, or more than the client may have")]
     Scope,
     /// The user has none of it.
-    #[error("nothing of the scope can be granted")]
     NothingGranted,
     /// "Clients MUST use code_challenge and code_verifier" (OAuth 2.1 section 4.1.1).
-    #[error("code_challenge is missing (PKCE, RFC 7636)")]
     ChallengeMissing,
     /// Anything but `S256`, and its absence, which would mean `plain`.
-    #[error("code_challenge_method has to be S256")]
     ChallengeMethod,
     /// Not base64url of 32 bytes.
-    #[error("code_challenge is not an S256 challenge")]
     Challenge,
     /// An unknown value, or `none` beside others.
-    #[error("prompt is none alone, or login and consent")]
     Prompt,
     /// No whole number of seconds.
-    #[error("max_age is a number of seconds")]
     MaxAge,
     /// Not an id_token of this server for this client.
-    #[error("id_token_hint is not an id_token of this server for this client")]
     Hint,
     /// OpenID Connect core section 6.
-    #[error("request objects are not supported")]
     RequestObject,
     /// Likewise, by reference.
-    #[error("request objects by reference are not supported")]
     RequestUri,
     /// OpenID Connect core section 7.2.1.
-    #[error("registration by the request is not supported")]
     Registration,
-    /// Another audience than the client's (RFC 8707).
-    #[error("the resource is not the one of this client")]
+    /// A resource server that the client may not ask tokens for (RFC 8707).
     Target,
+    /// The client has to push its requests (RFC 9126 section 5).
+    PushRequired,
     /// `prompt=none` without a session that would do.
-    #[error("the user has to sign in")]
     LoginRequired,
     /// `prompt=none` without a consent.
-    #[error("the user has to consent")]
     ConsentRequired,
     /// The person said no.
-    #[error("the user denied the request")]
     Denied,
 }
 
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for Reason {}
+
 impl Reason {
+    /// What to do about it, in fixed words.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::GrantNotAllowed => "the client may not use the authorization code grant",
+            Self::ResponseTypeMissing => "response_type is missing",
+            Self::ResponseType => "the only response_type is code",
+            Self::ResponseMode => "the only response_mode is query",
+            Self::Scope => "the scope is malformed, unknown, or more than the client may have",
+            Self::NothingGranted => "nothing of the scope can be granted",
+            Self::ChallengeMissing => "code_challenge is missing (PKCE, RFC 7636)",
+            Self::ChallengeMethod => "code_challenge_method has to be S256",
+            Self::Challenge => "code_challenge is not an S256 challenge",
+            Self::Prompt => "prompt is none alone, or login and consent",
+            Self::MaxAge => "max_age is a number of seconds",
+            Self::Hint => "id_token_hint is not an id_token of this server for this client",
+            Self::RequestObject => "request objects are not supported",
+            Self::RequestUri => "request objects by reference are not supported",
+            Self::Registration => "registration by the request is not supported",
+            Self::Target => "the resource is unknown or not one for this client",
+            Self::PushRequired => "the client has to push its authorization requests to /par (RFC 9126)",
+            Self::LoginRequired => "the user has to sign in",
+            Self::ConsentRequired => "the user has to consent",
+            Self::Denied => "the user denied the request",
+        }
+    }
+
     /// The code on the wire.
     pub(crate) const fn code(self) -> &'static str {
         match self {
@@ -129,7 +146,8 @@ impl Reason {
             | Self::Challenge
             | Self::Prompt
             | Self::MaxAge
-            | Self::Hint => "invalid_request",
+            | Self::Hint
+            | Self::PushRequired => "invalid_request",
             Self::RequestObject => "request_not_supported",
             Self::RequestUri => "request_uri_not_supported",
             Self::Registration => "registration_not_supported",

@@ -10,6 +10,7 @@ use super::redirect::with_parameters;
 use super::refused::{PageReason, Reason, Refused};
 use crate::codes::NewCode;
 use crate::oauth::scope;
+use crate::pushed_requests::RequestUri;
 use crate::sessions::Signed;
 use crate::state::AppState;
 
@@ -20,6 +21,9 @@ pub(crate) struct Flow {
     pub parameters: Vec<(String, String)>,
     /// The session in which a person has just signed in for this request: `prompt=login` and `max_age` are met by it.
     pub login: Option<Uuid>,
+    /// The `request_uri` by which it came, where it was pushed: it is answered once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<String>,
 }
 
 /// What a person said on the consent page.
@@ -44,7 +48,8 @@ pub(crate) enum Step {
     Go(String),
 }
 
-/// Decides what comes next, and gives out the code when everything is there.
+/// Decides what comes next, and gives out the code when everything is there. An answer to the client, a refusal
+/// included, consumes a pushed request.
 pub(crate) async fn proceed(
     state: &AppState,
     asked: &Asked,
@@ -53,6 +58,20 @@ pub(crate) async fn proceed(
     answer: Answer,
 ) -> Result<Step, Refused> {
     let now = state.clock.now();
+    let step = decide(state, asked, (flow, signed), answer, now).await;
+    if matches!(step, Err(Refused::Back(..))) {
+        consume(state, flow, now).await?;
+    }
+    step
+}
+
+async fn decide(
+    state: &AppState,
+    asked: &Asked,
+    (flow, signed): (&Flow, Option<&Signed>),
+    answer: Answer,
+    now: DateTime<Utc>,
+) -> Result<Step, Refused> {
     let Some(signed) = signed.filter(|signed| is_login_enough(asked, flow, signed, now)) else {
         return if asked.prompt.none { Err(asked.refuse(Reason::LoginRequired)) } else { Ok(Step::Login) };
     };
@@ -82,7 +101,18 @@ pub(crate) async fn proceed(
             }
         }
     }
+    consume(state, flow, now).await?;
     issue(state, asked, signed, scope, now).await.map(Step::Go)
+}
+
+/// Takes the one answer of a pushed request.
+async fn consume(state: &AppState, flow: &Flow, now: DateTime<Utc>) -> Result<(), Refused> {
+    let Some(pushed) = &flow.pushed else { return Ok(()) };
+    let request_uri = RequestUri::parse(pushed).map_err(|_| PageReason::Machine("a sealed request_uri changed"))?;
+    match state.pushed_requests.consume(&request_uri, now).await? {
+        true => Ok(()),
+        false => Err(PageReason::Request("the request_uri was answered before").into()),
+    }
 }
 
 /// Whether the login that the browser has will do for this request.
@@ -114,6 +144,7 @@ async fn issue(
         user_version: signed.user.token_version,
         session_id: signed.session.session_id,
         redirect_uri: asked.redirect_uri.clone(),
+        audience: Some(asked.audience.clone()),
         scope,
         nonce: asked.nonce.clone(),
         code_challenge: asked.code_challenge.clone(),

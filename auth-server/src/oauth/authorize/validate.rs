@@ -135,7 +135,7 @@ fn check_pkce(parameters: Parameters<'_>) -> Result<(), Reason> {
 
 fn check_target(parameters: Parameters<'_>, client: &Client) -> Result<(), Reason> {
     match parameters.get("resource") {
-        Some(resource) if resource != client.audience => Err(Reason::Target),
+        Some(resource) if !client.may_target(resource) => Err(Reason::Target),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ use utoipa::openapi::{RefOr, Response};
 use super::{Answer, CHALLENGE, TokenError};
 use crate::clients;
 use crate::limits::Throttled;
+use crate::oauth::authorize::Reason;
 use crate::passwords::LaneError;
 use crate::users;
 use crate::web::error::ErrorBody;
@@ -65,6 +66,29 @@ impl IntoResponses for ClientErrors {
             TokenError::Missing("token"),
             TokenError::Client(clients::AuthenticateError::Unknown),
             TokenError::Form(FormError::TooLarge),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
+/// What the endpoint of pushed authorization requests answers.
+pub(in crate::oauth) struct PushErrors;
+
+impl IntoResponses for PushErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::PushedTwice,
+            TokenError::Pushed(Reason::GrantNotAllowed),
+            TokenError::Pushed(Reason::ResponseType),
+            TokenError::Pushed(Reason::Scope),
+            TokenError::Pushed(Reason::Target),
+            TokenError::Pushed(Reason::RequestObject),
+            TokenError::Pushed(Reason::Registration),
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
             TokenError::Machine("a defect"),
             TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
         ];

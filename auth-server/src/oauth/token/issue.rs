@@ -9,11 +9,11 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256, Sha512};
 use shared::token::claims::AccessClaims;
 use shared::token::keys::Algorithm;
-use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
 use crate::clients::Client;
 use crate::oauth::error::TokenError;
+use crate::oauth::target::Granted;
 use crate::state::AppState;
 use crate::users::User;
 
@@ -21,7 +21,8 @@ use crate::users::User;
 pub(super) struct UserGrant<'a> {
     pub user: &'a User,
     pub client: &'a Client,
-    pub scope: ScopeSet,
+    /// What the token is for, and what it carries.
+    pub granted: Granted,
     /// The login's id.
     pub sid: Uuid,
     /// When the user proved who they are.
@@ -39,12 +40,12 @@ pub(super) fn access_token(state: &AppState, grant: UserGrant<'_>, now: DateTime
     let expires_at = end(state, grant.client, now);
     let claims = AccessClaims {
         iss: state.config.issuer.as_str().to_owned(),
-        aud: grant.client.audience.as_str().into(),
+        aud: grant.granted.audience.into(),
         sub: grant.user.sub.to_string(),
         client_id: grant.client.client_id.as_str().to_owned(),
-        name: grant.user.name.clone().filter(|_| grant.scope.contains("profile")),
-        email: grant.scope.contains("email").then(|| grant.user.email.clone()),
-        scope: grant.scope,
+        name: grant.user.name.clone().filter(|_| grant.granted.scope.contains("profile")),
+        email: grant.granted.scope.contains("email").then(|| grant.user.email.clone()),
+        scope: grant.granted.scope,
         iat: now.timestamp(),
         exp: expires_at.timestamp(),
         // Random, not time-ordered: unguessable, and it tells nothing of other tokens.
@@ -62,18 +63,18 @@ pub(super) fn access_token(state: &AppState, grant: UserGrant<'_>, now: DateTime
 pub(super) fn client_token(
     state: &AppState,
     client: &Client,
-    scope: ScopeSet,
+    granted: Granted,
     now: DateTime<Utc>,
 ) -> Result<Minted, TokenError> {
     let expires_at = end(state, client, now);
     let claims = AccessClaims {
         iss: state.config.issuer.as_str().to_owned(),
-        aud: client.audience.as_str().into(),
+        aud: granted.audience.into(),
         sub: client.subject(),
         client_id: client.client_id.as_str().to_owned(),
         name: None,
         email: None,
-        scope,
+        scope: granted.scope,
         iat: now.timestamp(),
         exp: expires_at.timestamp(),
         jti: Uuid::new_v4().to_string(),

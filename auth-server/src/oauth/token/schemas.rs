@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::issue::Minted;
 use super::request::TokenRequest;
-use crate::clients::GrantType;
+use crate::clients::{ASSERTION_TYPE, GrantType};
 
 /// What a client gets for a grant.
 #[derive(Serialize, ToSchema)]
@@ -72,7 +72,9 @@ impl PartialSchema for TokenRequest<'_> {
                 "client_secret",
                 secret("A confidential client's secret, where HTTP Basic credentials have none."),
             )
-            .property("resource", text("What the token is for (RFC 8707); absent: what the client is for.", ""))
+            .property("client_assertion_type", text("The kind of assertion (RFC 7523).", ASSERTION_TYPE))
+            .property("client_assertion", secret("What a client of `private_key_jwt` signed, in place of a secret."))
+            .property("resource", text("What the token is for (RFC 8707); absent: what the grant is for.", ""))
             .required("grant_type")
             .into()
     }

@@ -6,6 +6,7 @@ use super::schemas::TokenResponse;
 use crate::audit::{self, Event, Kind};
 use crate::clients::{Client, GrantType};
 use crate::oauth::error::TokenError;
+use crate::oauth::target::Targets;
 use crate::state::AppState;
 
 /// Authenticates the client, asks whether it may use this grant, and lets the grant's driver answer.
@@ -15,16 +16,15 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     if !client.allows(grant) {
         return Err(TokenError::GrantNotAllowed);
     }
-    check_target(request, &client)?;
+    // `audience` is what some clients say in place of `resource`.
+    let named = [request.parameter("resource"), request.parameter("audience")];
+    let targets = Targets::read(state, &client, &named.each_ref().map(Option::as_deref)).await?;
+    let asked = request.of(&client, grant);
     let issued = match grant {
-        GrantType::Password => grants::password::exchange(state, &client, request.of(&client, grant)).await?,
-        GrantType::RefreshToken => grants::refresh_token::exchange(state, &client, request.of(&client, grant)).await?,
-        GrantType::AuthorizationCode => {
-            grants::authorization_code::exchange(state, &client, request.of(&client, grant)).await?
-        }
-        GrantType::ClientCredentials => {
-            grants::client_credentials::exchange(state, &client, request.of(&client, grant)).await?
-        }
+        GrantType::Password => grants::password::exchange(state, &client, &targets, asked).await?,
+        GrantType::RefreshToken => grants::refresh_token::exchange(state, &client, &targets, asked).await?,
+        GrantType::AuthorizationCode => grants::authorization_code::exchange(state, &client, &targets, asked).await?,
+        GrantType::ClientCredentials => grants::client_credentials::exchange(state, &client, &targets, asked).await?,
     };
     // Client and user stand in the request's span.
     tracing::info!(grant = grant.as_str(), "issued a token");
@@ -56,14 +56,5 @@ fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::
         GrantType::ClientCredentials | GrantType::AuthorizationCode => return None,
     }
     let client_id = state.config.default_client.clone()?;
-    Some(crate::clients::Presented { client_id, secret: None })
-}
-
-/// One token has one audience, the client's; asking for another is `invalid_target` (RFC 8707 section 2).
-fn check_target(request: TokenRequest<'_>, client: &Client) -> Result<(), TokenError> {
-    let asked = [request.parameter("resource"), request.parameter("audience")];
-    if asked.into_iter().flatten().any(|target| target != client.audience) {
-        return Err(TokenError::Target);
-    }
-    Ok(())
+    Some(crate::clients::Presented { client_id, proof: crate::clients::Proof::None })
 }

@@ -1,7 +1,7 @@
 //! Every refusal of `/token` has one line with a precise reason and its request's id, and an answer that stays the same
 //! for reasons that nobody outside may tell apart.
 
-use auth_server::clients::{ClientKind, GrantType, NewClient};
+use auth_server::clients::{ASSERTION_TYPE, ClientKind, GrantType, NewClient};
 use serde_json::Value;
 use shared::db::Pool;
 
@@ -55,7 +55,11 @@ async fn o03_every_refusal_has_its_reason_in_the_log_and_a_stable_text_outside(p
             "the scope is unknown or wider than what the client may have",
         ),
         (with(&[("scope", "movies:write")]), None, "the user has none of the scopes"),
-        (with(&[("resource", "urn:x")]), None, "the resource is not the client's audience"),
+        (
+            with(&[("resource", "urn:x")]),
+            None,
+            "the resource is unknown, not one for the client, or none that the grant is for",
+        ),
         (with(&[("grant_type", "password")]), None, "form: a parameter stands more than once"),
         (vec![("client_id", PUBLIC)], None, "the parameter grant_type is missing"),
         (vec![("grant_type", "password"), ("client_id", PUBLIC)], None, "the parameter username is missing"),
@@ -88,6 +92,16 @@ async fn o03_every_refusal_has_its_reason_in_the_log_and_a_stable_text_outside(p
             [&named("other")[..], &[("client_secret", "x")]].concat(),
             Some(&wrong),
             "client credentials: the client used more than one way to authenticate",
+        ),
+        (
+            [&user[..], &[("client_assertion_type", ASSERTION_TYPE), ("client_assertion", "a.b.c")]].concat(),
+            None,
+            "client credentials: the client's assertion cannot be read: it is no compact JWT",
+        ),
+        (
+            [&user[..], &[("client_assertion_type", "urn:x"), ("client_assertion", "a.b.c")]].concat(),
+            None,
+            "client credentials: client_assertion and client_assertion_type do not belong together",
         ),
         (login(EMAIL, "wrong"), None, "user: the login was refused: wrong password"),
         (login("nobody@example.com", "wrong"), None, "user: the login was refused: unknown user"),
@@ -123,7 +137,7 @@ async fn o03_every_refusal_has_its_reason_in_the_log_and_a_stable_text_outside(p
     assert_eq!(reason(&log, &in_uri), "form: parameters belong into the body, not into the address");
     // Few texts for many reasons: who may not know the reason is told the same.
     let of = |reason: &str| told.values().find(|reasons| reasons.contains(&reason)).unwrap();
-    assert_eq!(of("client: the client is unknown").len(), 9 - 1, "{told:?}");
+    assert_eq!(of("client: the client is unknown").len(), 11 - 1, "{told:?}");
     assert_eq!(of("user: the login was refused: wrong password").len(), 2);
     assert_eq!(of("refresh token: the refresh token is another client's").len(), 3);
     assert_eq!(of("the scope is malformed").len(), 5);

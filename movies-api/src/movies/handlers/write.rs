@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use shared::db::Pool;
+use shared::db::Primary;
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission, WhenStale};
 
@@ -51,12 +51,12 @@ impl Permission for MoviesWrite {
 )]
 pub(in crate::movies) async fn create(
     _: Authorized<MoviesWrite>,
-    State(pool): State<Pool>,
+    State(primary): State<Primary>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let film = film::new_film(&body::text(&headers, body, JSON)?)?;
-    created(&write::create(&pool, &film).await?)
+    created(&write::create(primary.pool(), &film).await?)
 }
 
 /// A film under a key of one's own choice, or another content of a film
@@ -86,7 +86,7 @@ pub(in crate::movies) async fn create(
 )]
 pub(in crate::movies) async fn put(
     _: Authorized<MoviesWrite>,
-    State(pool): State<Pool>,
+    State(primary): State<Primary>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -96,7 +96,7 @@ pub(in crate::movies) async fn put(
     let film = film::whole_film(&body::text(&headers, body, JSON)?, movie_id)?;
     // It was read as one.
     let movie_id = i32::try_from(movie_id).map_err(|_| Problem::internal())?;
-    match write::put(&pool, movie_id, &film, &conditions).await? {
+    match write::put(primary.pool(), movie_id, &film, &conditions).await? {
         Put::Created(movie) => created(&movie),
         Put::Replaced(movie) => replaced(&movie),
     }
@@ -125,7 +125,7 @@ pub(in crate::movies) async fn put(
 )]
 pub(in crate::movies) async fn change(
     _: Authorized<MoviesWrite>,
-    State(pool): State<Pool>,
+    State(primary): State<Primary>,
     uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -140,7 +140,7 @@ pub(in crate::movies) async fn change(
         }
         read => read?,
     };
-    replaced(&write::change(&pool, movie_id, film::changes(&text)?, &conditions).await?)
+    replaced(&write::change(primary.pool(), movie_id, film::changes(&text)?, &conditions).await?)
 }
 
 /// Takes a film away
@@ -158,12 +158,12 @@ pub(in crate::movies) async fn change(
 )]
 pub(in crate::movies) async fn delete(
     _: Authorized<MoviesWrite>,
-    State(pool): State<Pool>,
+    State(primary): State<Primary>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let movie_id = schemas::movie_id_of_path(uri.path())?;
-    write::delete(&pool, movie_id, &conditions(&headers)?).await?;
+    write::delete(primary.pool(), movie_id, &conditions(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

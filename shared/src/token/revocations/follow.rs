@@ -21,6 +21,9 @@ pub enum Feed {
     /// In `myapi.revocations`, by a pool that reaches the primary without a transaction pooler. It keeps two of the pool's
     /// connections.
     Database(Pool),
+    /// The same by a pool that goes through a transaction pooler, where nobody can listen: without hints. It keeps one of
+    /// the pool's connections.
+    Polled(Pool),
     /// At a URL.
     Url(SignedFeed),
 }
@@ -37,6 +40,7 @@ impl Revocations {
         let hints = Notify::new();
         let (mut source, pool) = match feed {
             Feed::Database(pool) => (Source::Database(Reader::new(pool.clone())), Some(pool)),
+            Feed::Polled(pool) => (Source::Database(Reader::new(pool)), None),
             Feed::Url(feed) => (Source::Url(feed), None),
         };
         let listening = async {

@@ -23,12 +23,14 @@ use crate::codes::{NewCode, RedeemError, Redemption};
 use crate::oauth::error::TokenError;
 use crate::oauth::pkce;
 use crate::oauth::scope::OPENID;
+use crate::oauth::target::Targets;
 use crate::state::AppState;
 
 /// Drives the machine from the request to the answer.
 pub(in crate::oauth::token) async fn exchange(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     let now = state.clock.now();
@@ -55,7 +57,7 @@ pub(in crate::oauth::token) async fn exchange(
             }
             Output::Issue { .. } => {
                 let redemption = opened.take().ok_or(TokenError::Machine("no code was recovered"))?;
-                let response = issued.insert(redeem(state, client, redemption, now).await?);
+                let response = issued.insert(redeem(state, client, targets, redemption, now).await?);
                 Input::Issued(IssuedToken {
                     token: response.access_token.clone(),
                     refresh: response.refresh_token.clone(),
@@ -112,14 +114,21 @@ async fn check_verifier(
 async fn redeem(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     redemption: Redemption,
     now: DateTime<Utc>,
 ) -> Result<TokenResponse, TokenError> {
+    // Before anything is consumed: who named the wrong one may come again.
+    let allowed = redemption.given_for();
+    let granted = targets.token(allowed.audience.as_deref().unwrap_or(&client.audience), &allowed.scope)?;
+    if granted.scope.is_empty() && !allowed.scope.is_empty() {
+        return Err(TokenError::NothingGranted);
+    }
     let given = state.codes.redeem(redemption, client, issue::access_ttl(state, client), now).await?;
     let code = &given.given_for;
     tracing::Span::current().record("user.id", tracing::field::display(given.user.sub));
-    let scope = code.scope.clone();
-    let grant = UserGrant { user: &given.user, client, scope, sid: given.sid, auth_time: code.auth_time };
+    let scope = granted.scope.clone();
+    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time: code.auth_time };
     let minted = issue::access_token(state, grant, now)?;
     let id_token = if code.scope.contains(OPENID) {
         let claims = IdToken {
@@ -136,7 +145,7 @@ async fn redeem(
         None
     };
     let refresh_token = given.refresh_token.as_ref().map(|token| token.text());
-    Ok(TokenResponse { id_token, ..TokenResponse::new(minted, code.scope.clone(), refresh_token, now) })
+    Ok(TokenResponse { id_token, ..TokenResponse::new(minted, scope, refresh_token, now) })
 }
 
 fn refused(mut refusal: Refusal) -> TokenError {

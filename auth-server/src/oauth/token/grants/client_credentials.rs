@@ -17,12 +17,14 @@ use super::super::schemas::TokenResponse;
 use crate::clients::{Client, ClientKind};
 use crate::oauth::error::TokenError;
 use crate::oauth::scope::without_users;
+use crate::oauth::target::Targets;
 use crate::state::AppState;
 
 /// Drives the machine from the request to the answer.
 pub(in crate::oauth::token) async fn exchange(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     // "The client credentials grant type MUST only be used by confidential clients."
@@ -41,8 +43,13 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Negotiate { scope, .. } => Input::Negotiated { pre_grant: negotiate(state, client, scope)? },
             Output::Ok { pre_grant, .. } => {
                 let scope = ScopeSet::from_names(pre_grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-                let minted = issue::client_token(state, client, scope.clone(), now)?;
-                return Ok(TokenResponse::new(minted, scope, None, now));
+                let granted = targets.token(&client.audience, &scope)?;
+                let carried = granted.scope.clone();
+                if carried.is_empty() && !scope.is_empty() {
+                    return Err(TokenError::NothingGranted);
+                }
+                let minted = issue::client_token(state, client, granted, now)?;
+                return Ok(TokenResponse::new(minted, carried, None, now));
             }
             Output::Err(refusal) => return Err(refused(*refusal)),
             Output::Authenticate { .. } => {

@@ -13,7 +13,7 @@ use shared::token::scope::ScopeSet;
 use std::borrow::Cow;
 use uuid::Uuid;
 
-use super::super::issue::{self, Minted, UserGrant};
+use super::super::issue::{self, UserGrant};
 use super::super::machine::password::{Input, Output, PasswordGrant, Refusal};
 use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
@@ -21,6 +21,7 @@ use crate::clients::{Client, GrantType};
 use crate::logins::Attempt;
 use crate::oauth::error::TokenError;
 use crate::oauth::scope;
+use crate::oauth::target::{Granted, Targets};
 use crate::passwords::Plain;
 use crate::state::AppState;
 use crate::tokens::NewFamily;
@@ -30,14 +31,16 @@ use crate::users::User;
 pub(in crate::oauth::token) async fn exchange(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     let now = state.clock.now();
     let mut owner = None;
+    let mut answer = None;
     let mut machine = PasswordGrant::new(&request);
     let mut asked = machine.advance(Input::None);
     loop {
-        let answer = match asked {
+        let told = match asked {
             // The client was authenticated before its grant was looked at; the machine asks whether it was this one.
             Output::Authenticate { client: id } if id == client.client_id.as_str() => Input::Authenticated,
             Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
@@ -53,14 +56,18 @@ pub(in crate::oauth::token) async fn exchange(
             Output::Negotiate { scope, .. } => {
                 Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
             }
-            Output::Issue { grant } => Input::Issued(issue(state, client, &owner, grant, now).await?),
-            Output::Ok { token, scope } => return respond(token, scope, now),
+            Output::Issue { grant } => {
+                let (issued, response) = issue(state, (client, targets), &owner, grant, now).await?;
+                answer = Some(response);
+                Input::Issued(issued)
+            }
+            Output::Ok { .. } => return answer.ok_or(TokenError::Machine("no token was issued")),
             Output::Err(refusal) => return Err(refused(refusal)),
             Output::Authenticate { .. } => {
                 return Err(TokenError::Machine("another client than the authenticated one"));
             }
         };
-        asked = machine.advance(answer);
+        asked = machine.advance(told);
     }
 }
 
@@ -100,39 +107,42 @@ fn negotiate(
 /// Starts a family where the client may refresh, and signs.
 async fn issue(
     state: &AppState,
-    client: &Client,
+    (client, targets): (&Client, &Targets<'_>),
     owner: &Option<User>,
     grant: &Grant,
     now: DateTime<Utc>,
-) -> Result<IssuedToken, TokenError> {
+) -> Result<(IssuedToken, TokenResponse), TokenError> {
     let user = owner.as_ref().filter(|user| user.sub.to_string() == grant.owner_id);
     let user = user.ok_or(TokenError::Machine("another user than the verified one"))?;
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
-    let (sid, refresh) = start_family(state, client, user, &scope, now).await?;
-    let minted = issue::access_token(state, UserGrant { user, client, scope, sid, auth_time: now }, now)?;
-    Ok(IssuedToken { token: minted.token, refresh, until: minted.expires_at, token_type: TokenType::Bearer })
+    let held = targets.begin(&scope);
+    let granted = targets.token(&held.audience, &held.scope)?;
+    let carried = granted.scope.clone();
+    if carried.is_empty() && !scope.is_empty() {
+        return Err(TokenError::NothingGranted);
+    }
+    let (sid, refresh) = start_family(state, client, user, &held, now).await?;
+    let minted = issue::access_token(state, UserGrant { user, client, granted, sid, auth_time: now }, now)?;
+    let (token, until) = (minted.token.clone(), minted.expires_at);
+    let issued = IssuedToken { token, refresh: refresh.clone(), until, token_type: TokenType::Bearer };
+    Ok((issued, TokenResponse::new(minted, carried, refresh, now)))
 }
 
 async fn start_family(
     state: &AppState,
     client: &Client,
     user: &User,
-    scope: &ScopeSet,
+    held: &Granted,
     now: DateTime<Utc>,
 ) -> Result<(Uuid, Option<String>), TokenError> {
     if !client.allows(GrantType::RefreshToken) {
         return Ok((Uuid::new_v4(), None));
     }
     let access_ttl = issue::access_ttl(state, client);
-    let family = NewFamily { user, client, scope, session_id: None, auth_time: now, access_ttl };
+    let (scope, audience) = (&held.scope, held.audience.as_str());
+    let family = NewFamily { user, client, scope, audience, session_id: None, auth_time: now, access_ttl };
     let started = state.tokens.start(&family, now).await?;
     Ok((started.family_id, Some(started.refresh_token.text())))
-}
-
-fn respond(token: &IssuedToken, scope: &Scope, now: DateTime<Utc>) -> Result<TokenResponse, TokenError> {
-    let scope = ScopeSet::from_names(scope.iter()).map_err(|_| TokenError::Scope)?;
-    let minted = Minted { token: token.token.clone(), expires_at: token.until };
-    Ok(TokenResponse::new(minted, scope, token.refresh.clone(), now))
 }
 
 fn refused(refusal: Refusal) -> TokenError {

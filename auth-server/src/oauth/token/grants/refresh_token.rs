@@ -2,7 +2,8 @@
 //!
 //! The machine is oxide-auth's. It asks for the grant behind the token, judges client and scope, and asks for the new
 //! token: between the two questions the family is locked and nothing is written (see [`crate::tokens`]). A narrower
-//! scope is this access token's alone; the next refresh has all of it again. What the client or the user may not have
+//! scope is this access token's alone, and so is a resource server that the request names (RFC 8707); the next refresh
+//! has all of it again. What the client or the user may not have
 //! any more is left out.
 
 use chrono::{DateTime, Utc};
@@ -18,6 +19,7 @@ use super::super::schemas::TokenResponse;
 use crate::clients::Client;
 use crate::oauth::error::TokenError;
 use crate::oauth::scope;
+use crate::oauth::target::Targets;
 use crate::state::AppState;
 use crate::tokens::Opened;
 
@@ -25,6 +27,7 @@ use crate::tokens::Opened;
 pub(in crate::oauth::token) async fn exchange(
     state: &AppState,
     client: &Client,
+    targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     let now = state.clock.now();
@@ -44,7 +47,7 @@ pub(in crate::oauth::token) async fn exchange(
             }
             Output::Refresh { grant, .. } => {
                 let opened = opened.take().ok_or(TokenError::Machine("no refresh token was recovered"))?;
-                let (response, refreshed) = rotate(state, client, opened, &grant, now).await?;
+                let (response, refreshed) = rotate(state, (client, targets), opened, &grant, now).await?;
                 issued = Some(response);
                 Input::Refreshed(refreshed)
             }
@@ -74,30 +77,27 @@ fn grant_of(state: &AppState, opened: &Opened) -> Result<Grant, TokenError> {
 
 async fn rotate(
     state: &AppState,
-    client: &Client,
+    (client, targets): (&Client, &Targets<'_>),
     opened: Opened,
     grant: &Grant,
     now: DateTime<Utc>,
 ) -> Result<(TokenResponse, RefreshedToken), TokenError> {
     let asked = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
     let scope = scope::of_user(state, opened.user(), &asked.intersection(&client.scopes));
-    if scope.is_empty() && !asked.is_empty() {
+    let granted = targets.token(&opened.family().audience, &scope)?;
+    let carried = granted.scope.clone();
+    if carried.is_empty() && !asked.is_empty() {
         return Err(TokenError::NothingGranted);
     }
     let rotated = state.tokens.rotate(opened, client, issue::access_ttl(state, client)).await?;
     let family = &rotated.family;
-    let user_grant = UserGrant {
-        user: &rotated.user,
-        client,
-        scope: scope.clone(),
-        sid: family.family_id,
-        auth_time: family.auth_time,
-    };
+    let user_grant =
+        UserGrant { user: &rotated.user, client, granted, sid: family.family_id, auth_time: family.auth_time };
     let minted = issue::access_token(state, user_grant, now)?;
     let refreshed =
         RefreshedToken { token: String::new(), refresh: None, until: minted.expires_at, token_type: TokenType::Bearer };
     let refresh_token = Some(rotated.refresh_token.text());
-    Ok((TokenResponse::new(minted, scope, refresh_token, now), refreshed))
+    Ok((TokenResponse::new(minted, carried, refresh_token, now), refreshed))
 }
 
 fn refused(mut refusal: Refusal, request: ClientRequest<'_>) -> TokenError {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use shared::output;
 
 use super::chart;
-use super::figures::{Figures, Keycloak, PerCore, Round};
+use super::figures::{CaseFigures, Figures, Keycloak, PerCore, Round};
 use super::{check, memory, refusals, routes};
 use crate::checkout::Checkout;
 use crate::cli::{Bench, Output};
@@ -46,9 +46,9 @@ fn write_json(figures: &Figures, file: &Path) -> Result<()> {
     fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn text(figures: &Figures) -> String {
+fn table(cases: &[CaseFigures]) -> String {
     let mut table = output::table(["case", "what", "per second", "p50 ms", "p99 ms", "CPU µs each", "generator"]);
-    for case in &figures.cases {
+    for case in cases {
         let Round { per_second, p50_ms, p99_ms, cpu_us, generator } = case.median;
         table.add_row([
             case.case.name().to_owned(),
@@ -60,13 +60,19 @@ fn text(figures: &Figures) -> String {
             generator.map_or_else(|| "-".to_owned(), |share| format!("{:>7.0} %", share * 100.0)),
         ]);
     }
+    table.to_string()
+}
+
+fn text(figures: &Figures) -> String {
     let mut text = String::new();
     let mut line = |line: &str| {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{line}");
     };
-    line(&table.to_string());
-    line("");
+    if !figures.cases.is_empty() {
+        line(&table(&figures.cases));
+        line("");
+    }
     for ratio in &figures.ratios {
         let (ours, least) = (ratio.ours.name(), ratio.least.name());
         let verdict = ratio.aim.map_or_else(String::new, |aim| {
@@ -74,7 +80,9 @@ fn text(figures: &Figures) -> String {
         });
         line(&format!("{:>27} {:.2}{verdict}", format!("{ours}/{least}"), ratio.value));
     }
-    line("");
+    if !figures.ratios.is_empty() {
+        line("");
+    }
     if let Some(PerCore { case, per_second, aim }) = figures.per_core {
         let verdict = if per_second >= aim { "reached" } else { "missed" };
         let name = case.name();

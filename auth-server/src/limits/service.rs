@@ -134,7 +134,7 @@ impl Limits {
             }
             store::trim_devices(&mut transaction, sub, charge.at - KNOWN_FOR, DEVICES).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Charges the counter of a device that the account knows; `None` where there is none, or none any more.

@@ -1,12 +1,13 @@
 //! Connections that go from one request to the next without a stop at the pool.
 //!
 //! sqlx's pool tests each connection that is given back, with a round trip and a task of its own: beside one short
-//! statement that is nearly as much work again, for both sides. Under load somebody is waiting for the connection anyway,
-//! so whoever is done hands it over.
+//! statement that is nearly as much work again, for both sides. Where requests come one after the other that is needless:
+//! whoever is done hands the connection over.
 //!
 //! 1. Only a connection whose work succeeded is handed on. Dropped on the way (an error, a client that hung up), it goes
 //!    to the pool, which rolls back and tests it.
-//! 2. Only to somebody who waits, which nobody does while the pool may open more. Where nobody does, the pool has it.
+//! 2. Whoever waits gets it; nobody waits while the pool may open more. Where nobody does, it is kept for whoever comes
+//!    next, until [`SWEEP`] ends.
 //! 3. For [`LONGEST`] on end. Then the pool has it, for its limit on a connection's age, and for whoever asks the pool
 //!    itself.
 
@@ -26,12 +27,23 @@ use super::{Conn, DbError, Pool};
 
 /// How long a connection goes from hand to hand before the pool has it again.
 const LONGEST: Duration = Duration::from_millis(100);
+/// How often those that nobody took are given to the pool: as long as whoever asks the pool itself waits for them at most.
+const SWEEP: Duration = Duration::from_millis(20);
 
-/// A pool whose users hand connections to one another. Clones share those who wait.
+/// A pool whose users hand connections to one another. Clones share those who wait, and what is kept.
 #[derive(Clone)]
 pub struct Relay {
     pool: Pool,
-    waiting: Arc<Mutex<VecDeque<oneshot::Sender<Lent>>>>,
+    between: Arc<Mutex<Between>>,
+}
+
+/// Connections between two hands, and hands without one. Never both.
+#[derive(Default)]
+struct Between {
+    waiting: VecDeque<oneshot::Sender<Lent>>,
+    kept: Vec<Lent>,
+    /// Whether somebody will look after what is kept.
+    is_swept: bool,
 }
 
 /// A connection, for as long as it is held. Dropped, it goes to the pool; an open transaction is rolled back then.
@@ -47,10 +59,11 @@ pub struct Lent {
 pub struct Work(Lent);
 
 impl Relay {
-    /// Hands on connections of this pool.
+    /// Hands on connections of this pool, which does not test them before they are used (as [`super::pool`] makes it): a
+    /// test that is given up, because a connection was handed on meanwhile, would cost the pool its own.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool, waiting: Arc::default() }
+        Self { pool, between: Arc::default() }
     }
 
     /// The pool itself.
@@ -59,11 +72,15 @@ impl Relay {
         &self.pool
     }
 
-    /// A connection: the pool's, or one that somebody has no more need of, whichever comes first.
+    /// A connection: one that somebody has no more need of, or the pool's, whichever comes first.
     ///
     /// # Errors
     /// The pool's own: [`DbError::Unavailable`] when there is none in time.
     pub async fn acquire(&self) -> Result<Lent, DbError> {
+        let kept = self.lock().kept.pop();
+        if let Some(lent) = kept {
+            return Ok(lent);
+        }
         if let Some(conn) = self.pool.try_acquire() {
             return Ok(self.lend(conn));
         }
@@ -71,7 +88,10 @@ impl Relay {
             // It opens another one. Not to be dropped on the way for one that is handed on: the next would begin again.
             return Ok(self.lend(self.pool.acquire().await?));
         }
-        let handed = self.wait();
+        let handed = match self.take_or_wait() {
+            Ok(lent) => return Ok(lent),
+            Err(handed) => handed,
+        };
         tokio::select! {
             biased;
             Ok(lent) = handed => Ok(lent),
@@ -93,41 +113,66 @@ impl Relay {
         Lent { conn, since: Instant::now(), relay: self.clone() }
     }
 
-    fn wait(&self) -> oneshot::Receiver<Lent> {
+    /// What is kept by now, or a place among those who wait.
+    fn take_or_wait(&self) -> Result<Lent, oneshot::Receiver<Lent>> {
+        let mut between = self.lock();
+        if let Some(lent) = between.kept.pop() {
+            return Ok(lent);
+        }
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.lock();
+        let waiting = &mut between.waiting;
         // Who got one from the pool is gone: nothing is left of them, however seldom connections are handed on.
         while waiting.front().is_some_and(oneshot::Sender::is_closed) {
             waiting.pop_front();
         }
         waiting.push_back(sender);
-        receiver
+        Err(receiver)
     }
 
-    /// Whoever has waited the longest.
-    fn next(&self) -> Option<oneshot::Sender<Lent>> {
-        self.lock().pop_front()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<oneshot::Sender<Lent>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Lent {
-    /// Gives it to whoever waits, or to the pool: all that was asked of it has succeeded.
-    pub fn hand_on(self) {
-        let mut lent = self;
-        if lent.since.elapsed() >= LONGEST || lent.is_in_transaction() {
-            return;
-        }
-        let relay = lent.relay.clone();
-        while let Some(next) = relay.next() {
+    /// To whoever has waited the longest, or to whoever comes next.
+    fn give(&self, lent: Lent) {
+        let mut between = self.lock();
+        let mut lent = lent;
+        while let Some(next) = between.waiting.pop_front() {
             match next.send(lent) {
                 Ok(()) => return,
                 // That one has given up, or has one of the pool's.
                 Err(back) => lent = back,
             }
+        }
+        between.kept.push(lent);
+        if !between.is_swept {
+            between.is_swept = true;
+            tokio::spawn(self.clone().sweep());
+        }
+    }
+
+    /// Gives what nobody took to the pool, until nothing is kept.
+    async fn sweep(self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let kept = {
+                let mut between = self.lock();
+                between.is_swept = !between.kept.is_empty();
+                std::mem::take(&mut between.kept)
+            };
+            // Outside of the lock.
+            if kept.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Between> {
+        self.between.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lent {
+    /// Gives it to whoever waits or comes next, or to the pool: all that was asked of it has succeeded.
+    pub fn hand_on(self) {
+        if self.since.elapsed() < LONGEST && !self.is_in_transaction() && !self.relay.pool.is_closed() {
+            self.relay.clone().give(self);
         }
     }
 

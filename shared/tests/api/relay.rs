@@ -15,10 +15,12 @@ const LONG: Duration = Duration::from_secs(30);
 fn relay(options: PgConnectOptions) -> (Relay, Arc<AtomicU32>) {
     let returned = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&returned);
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LONG).after_release(move |_, _| {
-        count.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(true) })
-    });
+    let pool = PgPoolOptions::new().test_before_acquire(false).max_connections(1).acquire_timeout(LONG).after_release(
+        move |_, _| {
+            count.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(true) })
+        },
+    );
     (Relay::new(pool.connect_lazy_with(options)), returned)
 }
 
@@ -45,8 +47,12 @@ async fn who_waits_gets_the_connection_without_the_pool(_: PgPoolOptions, option
     let mut second = waiting.await.unwrap();
     assert_eq!(returned.load(Ordering::SeqCst), 0);
     assert_eq!(pid(&mut second).await, of_first);
-    // Nobody waits: it is the pool's again.
+    // Nobody waits: whoever comes next has it.
     second.hand_on();
+    let third = relay.acquire().await.unwrap();
+    assert_eq!(returned.load(Ordering::SeqCst), 0);
+    // Nobody comes: it is the pool's again.
+    third.hand_on();
     drop(relay.pool().acquire().await.unwrap());
     assert!(returned.load(Ordering::SeqCst) > 0);
 }
@@ -119,10 +125,13 @@ async fn no_connection_is_given_up_while_it_is_being_opened(_: PgPoolOptions, op
     const MOST: u32 = 5;
     let opened = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&opened);
-    let pool = PgPoolOptions::new().max_connections(MOST).acquire_timeout(LONG).after_connect(move |_, _| {
-        count.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(()) })
-    });
+    let pool =
+        PgPoolOptions::new().test_before_acquire(false).max_connections(MOST).acquire_timeout(LONG).after_connect(
+            move |_, _| {
+                count.fetch_add(1, Ordering::SeqCst);
+                Box::pin(async { Ok(()) })
+            },
+        );
     let options = options.application_name("relay");
     let relay = Relay::new(pool.connect_lazy_with(options.clone()));
     let asking: Vec<_> = (0..20)
@@ -147,4 +156,13 @@ async fn no_connection_is_given_up_while_it_is_being_opened(_: PgPoolOptions, op
         .await
         .unwrap();
     assert_eq!(seen, i64::from(MOST));
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_pool_that_is_closed_gets_what_was_kept(_: PgPoolOptions, options: PgConnectOptions) {
+    let (relay, _) = relay(options);
+    relay.acquire().await.unwrap().hand_on();
+    tokio::time::timeout(LONG, relay.pool().close()).await.unwrap();
+    assert_eq!(relay.pool().size(), 0);
+    assert!(relay.acquire().await.is_err_and(|error| error.is_unavailable()));
 }

@@ -37,6 +37,7 @@ const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
+const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
@@ -70,6 +71,11 @@ pub const SETTINGS: &[Setting] = &[
         REVOCATIONS,
         "database",
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
+    ),
+    Setting::new(
+        DPOP_REQUIRED,
+        "false",
+        "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
@@ -132,6 +138,8 @@ pub struct Config {
     pub key_cache: Option<PathBuf>,
     /// Where news of revocations comes from.
     pub revocations: RevocationSource,
+    /// Whether tokens have to be bound to a key.
+    pub requires_dpop: bool,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -162,6 +170,7 @@ impl Config {
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
+            requires_dpop: requires_dpop(&settings)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,
@@ -222,6 +231,16 @@ fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
         return Err(settings.refuse(KEY_CACHE, &reason));
     }
     Ok(Some(path))
+}
+
+/// A proof is made for an address.
+fn requires_dpop(settings: &Settings) -> Result<bool, ConfigError> {
+    let is_required = settings.get(DPOP_REQUIRED)?;
+    let (_, audience) = absolute_uri(settings, AUDIENCE)?;
+    if is_required && !matches!(audience.scheme(), "http" | "https") {
+        return Err(settings.refuse(DPOP_REQUIRED, &format!("needs an http or https address as {AUDIENCE}")));
+    }
+    Ok(is_required)
 }
 
 fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {

@@ -2,12 +2,14 @@
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
 mod documented;
+mod proof;
 mod recorded;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use shared::db::DbError;
+use shared::token::dpop::ProofRefusal;
 
 use crate::clients;
 use crate::codes::RedeemError;
@@ -101,6 +103,12 @@ pub enum TokenError {
     /// The authorization code was refused.
     #[error("authorization code: {0}")]
     Code(#[from] RedeemError),
+    /// The DPoP proof was refused, or there has to be one.
+    #[error("proof: {0}")]
+    Proof(#[from] ProofRefusal),
+    /// The DPoP proof answers with no nonce of ours, or with an old one.
+    #[error("the proof has no nonce of this server, or an old one")]
+    Nonce,
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -215,6 +223,7 @@ impl Answer {
             | RefreshError::ClientChanged
             | RefreshError::Expired
             | RefreshError::Reused { .. }
+            | RefreshError::OtherKey
             | RefreshError::KeyGone(_) => {
                 let text = "the refresh token is invalid, expired, revoked or another client's";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
@@ -237,6 +246,7 @@ impl Answer {
             | RedeemError::Expired
             | RedeemError::Replayed
             | RedeemError::SessionEnded
+            | RedeemError::OtherKey
             | RedeemError::UserChanged => {
                 let text = "the authorization code, its redirect_uri or its code_verifier is invalid";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
@@ -341,6 +351,12 @@ impl From<&TokenError> for Answer {
             TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Code(error) => Self::code(error),
+            TokenError::Proof(refusal) => Self::proof(refusal),
+            TokenError::Nonce => Self::new(
+                Code::BAD_REQUEST,
+                "use_dpop_nonce",
+                "the proof has to carry the nonce of the DPoP-Nonce header",
+            ),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }

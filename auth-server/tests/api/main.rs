@@ -22,6 +22,7 @@ mod code;
 mod command_line;
 mod docs;
 mod doctor;
+mod dpop;
 mod fuzz;
 mod health;
 mod housekeeping;

@@ -146,6 +146,8 @@ async fn s20_each_role_reaches_its_own_tables_only(pool: Pool) {
         ("delete from myapi.pushed_requests", [false, false, false]),
         ("select from myapi.client_assertions", [true, false, false]),
         ("update myapi.client_assertions set expires_at = now()", [false, false, false]),
+        ("select from myapi.dpop_proofs", [true, false, false]),
+        ("update myapi.dpop_proofs set expires_at = now()", [false, false, false]),
         ("select from myapi._sqlx_migrations", [true, true, true]),
         ("create table myapi.evil ()", [false, false, false]),
         ("select myapi.apply_grants()", [false, false, false]),

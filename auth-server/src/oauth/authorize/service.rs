@@ -148,6 +148,7 @@ async fn issue(
         scope,
         nonce: asked.nonce.clone(),
         code_challenge: asked.code_challenge.clone(),
+        dpop_jkt: asked.dpop_jkt.clone(),
         auth_time: signed.session.auth_time,
     };
     let code = state.codes.issue(&new, now).await.map_err(PageReason::Code)?.text();

@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use shared::db::DbError;
 use shared::http::docs::Answers;
+use shared::token::dpop::ProofRefusal;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
@@ -46,6 +47,8 @@ impl IntoResponses for TokenError {
             Self::GrantNotAllowed,
             Self::Scope,
             Self::Target,
+            Self::Proof(ProofRefusal::Replayed),
+            Self::Nonce,
             Self::Client(clients::AuthenticateError::Unknown),
             Self::Form(FormError::TooLarge),
             Self::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
@@ -86,6 +89,8 @@ impl IntoResponses for PushErrors {
             TokenError::Pushed(Reason::Target),
             TokenError::Pushed(Reason::RequestObject),
             TokenError::Pushed(Reason::Registration),
+            TokenError::Proof(ProofRefusal::Replayed),
+            TokenError::Nonce,
             TokenError::Client(clients::AuthenticateError::Unknown),
             TokenError::Form(FormError::TooLarge),
             TokenError::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),

@@ -163,6 +163,7 @@ async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
         .bind(now + TimeDelta::days(90))
         .bind(first_hash)
         .bind(first_ends)
+        .bind(None::<String>)
         .execute(&mut *transaction)
         .await?;
     by_code(statements::GIVEN_BY_CODE).bind(family).bind(600_i32).execute(&mut *transaction).await?;

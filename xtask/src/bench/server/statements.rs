@@ -46,7 +46,7 @@ pub const FAMILY_ID: &str = "
 /// `tokens`: the family, locked.
 pub const LOCKED_FAMILY: &str = "
     select family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-           access_ttl, created_at, expires_at, revoked_at
+           access_ttl, created_at, expires_at, dpop_jkt, revoked_at
     from myapi.families
     where family_id = $1
     for update
@@ -77,7 +77,7 @@ pub const ROTATE: &str = r#"
 /// `codes`: what a code stands for.
 pub const CODE: &str = "
     select expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce, code_challenge,
-           auth_time, failures, consumed_at
+           dpop_jkt, auth_time, failures, consumed_at, audience
     from myapi.authorization_codes
     where code_hash = $1 and expires_at = $2
 ";
@@ -108,8 +108,8 @@ pub const INSERT_FAMILY: &str = "
     with family as (
         insert into myapi.families
             (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-             access_ttl, created_at, expires_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             access_ttl, created_at, expires_at, dpop_jkt)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
     )
     insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)
 ";

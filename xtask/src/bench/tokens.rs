@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use shared::clock::Clock;
 
 use super::cases::Case;
 use super::cores::Cores;
@@ -204,7 +205,7 @@ impl Tokens {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
     fn codes(&self, seconds: Duration) -> Result<Vec<Bytes>> {
         let count = (seconds.as_secs_f64() * CODES_PER_SECOND) as usize + 1;
-        let now = u32::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?;
+        let now = u32::try_from(Clock::system().now().timestamp())?;
         let codes = (0..count).map(|_| Code::generate(now)).collect::<Result<Vec<_>>>()?;
         let given =
             GivenFor { client_id: CLIENT, redirect_uri: REDIRECT_URI, scope: SCOPE, email: USER, challenge: CHALLENGE };

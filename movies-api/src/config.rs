@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
 use shared::token::source::{KeySource, KeysOptions};
 use url::Url;
@@ -36,6 +37,9 @@ const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
+const REPORTS: &str = "MYAPI_MOVIES__REPORTS";
+const CLIENT_ID: &str = "MYAPI_MOVIES__CLIENT_ID";
+const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
@@ -61,7 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         JWKS_ALLOW_HTTP,
         "false",
-        "true takes keys and revocations by plain http from other hosts too: only on a network that is the services' own",
+        "true takes keys and revocations, and sends reports, by plain http to other hosts too: only on a network that is the services' own",
     ),
     Setting::optional(
         KEY_CACHE,
@@ -72,6 +76,13 @@ pub const SETTINGS: &[Setting] = &[
         "database",
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
     ),
+    Setting::new(
+        REPORTS,
+        "database",
+        "where it tells which keys it holds: `database`, the auth-server's /resource_server_report as a URL, or `off`",
+    ),
+    Setting::optional(CLIENT_ID, "the confidential client that reports to a URL: one with `--serves` this API"),
+    Setting::secret(CLIENT_SECRET, "the secret of that client"),
     Setting::new(
         DPOP_REQUIRED,
         "false",
@@ -117,6 +128,24 @@ impl FromStr for RevocationSource {
     }
 }
 
+/// Where this service tells which keys it holds, so that a new key signs only when it has it.
+#[derive(Clone, Debug)]
+pub enum ReportTarget {
+    /// Nowhere: rotation does not wait for it.
+    Off,
+    /// The function of the auth-server's database.
+    Database,
+    /// The auth-server.
+    Url {
+        /// Its `/resource_server_report`.
+        url: Url,
+        /// The client that reports.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+    },
+}
+
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -138,6 +167,8 @@ pub struct Config {
     pub key_cache: Option<PathBuf>,
     /// Where news of revocations comes from.
     pub revocations: RevocationSource,
+    /// Where reports of what is held go.
+    pub reports: ReportTarget,
     /// Whether tokens have to be bound to a key.
     pub requires_dpop: bool,
     /// Whether `/docs` and `/openapi.json` are there.
@@ -170,6 +201,7 @@ impl Config {
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
+            reports: reports(&settings, environment)?,
             requires_dpop: requires_dpop(&settings)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
@@ -219,6 +251,21 @@ fn revocations(settings: &Settings, environment: Environment) -> Result<Revocati
         require_https(settings, REVOCATIONS, url, environment)?;
     }
     Ok(source)
+}
+
+fn reports(settings: &Settings, environment: Environment) -> Result<ReportTarget, ConfigError> {
+    let text: String = settings.get(REPORTS)?;
+    let url = match text.trim() {
+        "off" => return Ok(ReportTarget::Off),
+        "database" => return Ok(ReportTarget::Database),
+        url => Url::parse(url).map_err(|_| settings.refuse(REPORTS, "is not `database`, `off`, or a URL"))?,
+    };
+    if !settings.get::<bool>(JWKS_ALLOW_HTTP)? {
+        require_https(settings, REPORTS, &url, environment)?;
+    }
+    let client_id = settings.find(CLIENT_ID)?.ok_or_else(|| settings.missing(CLIENT_ID))?;
+    let client_secret = settings.find_secret(CLIENT_SECRET)?.ok_or_else(|| settings.missing(CLIENT_SECRET))?;
+    Ok(ReportTarget::Url { url, client_id, client_secret })
 }
 
 /// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no

@@ -26,9 +26,9 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, documented};
+pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, ReportErrors, documented};
 
-/// Why a request to `/token`, `/revoke` or `/introspect` was refused.
+/// Why a request to `/token`, `/revoke`, `/introspect` or `/resource_server_report` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The body is no form that we read.
@@ -55,6 +55,15 @@ pub enum TokenError {
     /// A public client asked what a token is worth.
     #[error("a public client may not introspect")]
     MayNotIntrospect,
+    /// A client reported what a resource server holds, and serves none.
+    #[error("the client serves no resource server")]
+    MayNotReport,
+    /// A body that is no report of a resource server.
+    #[error("the body is no report")]
+    Report,
+    /// A report of a process that another client reported first.
+    #[error("the process reports as another client")]
+    OthersProcess,
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
@@ -310,6 +319,13 @@ impl From<&TokenError> for Answer {
             }
             TokenError::Since => Self::invalid_request("since has to be one whole number"),
             TokenError::MayNotIntrospect => Self::invalid_client(),
+            TokenError::MayNotReport => {
+                Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client serves no resource server")
+            }
+            TokenError::Report => Self::invalid_request("the body has to be a report in application/json"),
+            TokenError::OthersProcess => {
+                Self::new(Code::BAD_REQUEST, "unauthorized_client", "the process reports as another client")
+            }
             TokenError::Scope | TokenError::WiderScope(_) => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",

@@ -10,6 +10,7 @@ pub mod own_tokens;
 pub mod par;
 pub mod pkce;
 mod request;
+pub mod resource_server_report;
 pub mod revocation_feed;
 pub mod revoke;
 pub(crate) mod scope;

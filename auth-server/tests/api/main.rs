@@ -11,6 +11,7 @@
 mod app;
 mod assertions;
 mod audit;
+mod audit_browsers;
 mod audit_tampering;
 mod authorize;
 mod backup;
@@ -45,6 +46,7 @@ mod process;
 mod readme;
 mod refresh;
 mod resource;
+mod resource_server_report;
 mod revoke;
 mod token;
 mod token_explain;

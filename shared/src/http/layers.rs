@@ -112,6 +112,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
+        error.code = tracing::field::Empty,
     )
 }
 

@@ -76,6 +76,24 @@ impl IntoResponses for ClientErrors {
     }
 }
 
+/// What the reports of resource servers are answered.
+pub(in crate::oauth) struct ReportErrors;
+
+impl IntoResponses for ReportErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Report,
+            TokenError::MayNotReport,
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
 /// What the endpoint of pushed authorization requests answers.
 pub(in crate::oauth) struct PushErrors;
 

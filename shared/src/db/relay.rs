@@ -59,8 +59,8 @@ pub struct Lent {
 pub struct Work(Lent);
 
 impl Relay {
-    /// Hands on connections of this pool, which does not test them before they are used (as [`super::pool`] makes it): a
-    /// test that is given up, because a connection was handed on meanwhile, would cost the pool its own.
+    /// Hands on connections of this pool, which does not test each before it is used (as [`super::pool`] makes it): a test
+    /// that is given up, because a connection was handed on meanwhile, costs the pool its own.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
         Self { pool, between: Arc::default() }
@@ -77,16 +77,14 @@ impl Relay {
     /// # Errors
     /// The pool's own: [`DbError::Unavailable`] when there is none in time.
     pub async fn acquire(&self) -> Result<Lent, DbError> {
-        let kept = self.lock().kept.pop();
-        if let Some(lent) = kept {
-            return Ok(lent);
-        }
-        if let Some(conn) = self.pool.try_acquire() {
-            return Ok(self.lend(conn));
-        }
         if self.pool.size() < self.pool.options().get_max_connections() {
-            // It opens another one. Not to be dropped on the way for one that is handed on: the next would begin again.
-            return Ok(self.lend(self.pool.acquire().await?));
+            let kept = self.lock().kept.pop();
+            return match kept {
+                Some(lent) => Ok(lent),
+                // It may open another one. Not to be dropped on the way for one that is handed on: the next would begin
+                // again.
+                None => Ok(self.lend(self.pool.acquire().await?)),
+            };
         }
         let handed = match self.take_or_wait() {
             Ok(lent) => return Ok(lent),

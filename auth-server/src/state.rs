@@ -153,7 +153,7 @@ impl AppState {
                 users: users.clone(),
             },
             codes: Codes::new(relay.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
-            pushed_requests: PushedRequests::new(pool.clone(), config.pushed_request_ttl),
+            pushed_requests: PushedRequests::new(pool.clone(), limits.clone(), config.pushed_request_ttl),
             seals: Seals::new(keks),
             sessions,
             tokens,

@@ -15,5 +15,6 @@ pub(super) fn read(settings: &Settings) -> Result<limits::Settings, ConfigError>
         device_address: settings.get("MYAPI_AUTH__LIMIT_DEVICE_ADDRESS")?,
         device_client: settings.get("MYAPI_AUTH__LIMIT_DEVICE_CLIENT")?,
         user_code: settings.get("MYAPI_AUTH__LIMIT_USER_CODE")?,
+        pushed_request: settings.get("MYAPI_AUTH__LIMIT_PUSHED_REQUEST")?,
     })
 }

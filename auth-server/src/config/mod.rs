@@ -176,6 +176,11 @@ pub const SETTINGS: &[Setting] = &[
         "10:40",
         "wrong user codes of one account, and of one address: at once, then an hour; ten times that from its network",
     ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_PUSHED_REQUEST",
+        "60:3600",
+        "authorization requests that one address (IPv6 /64) pushes for public clients: at once, then an hour",
+    ),
 ];
 
 /// The checked settings of auth-server.

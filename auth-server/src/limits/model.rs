@@ -133,6 +133,8 @@ pub struct Settings {
     pub device_client: Limit,
     /// Wrong user codes of one account, and of one address.
     pub user_code: Limit,
+    /// Authorization requests that one address pushes for public clients.
+    pub pushed_request: Limit,
 }
 
 impl Default for Settings {
@@ -146,6 +148,7 @@ impl Default for Settings {
             device_address: Limit::new(20, 120),
             device_client: Limit::new(1000, 6000),
             user_code: Limit::new(10, 40),
+            pushed_request: Limit::new(60, 3600),
         }
     }
 }
@@ -181,6 +184,8 @@ pub(super) enum Kind {
     UserCodeAddress = 12,
     /// Wrong user codes of one network.
     UserCodePrefix = 13,
+    /// Authorization requests that one address pushes for public clients.
+    PushAddress = 14,
 }
 
 impl Kind {
@@ -199,6 +204,7 @@ impl Kind {
             Self::UserCodeAccount => "user codes of an account",
             Self::UserCodeAddress => "user codes of an address",
             Self::UserCodePrefix => "user codes of a network",
+            Self::PushAddress => "pushed requests of an address",
         }
     }
 
@@ -215,6 +221,7 @@ impl Kind {
             | Self::SecretKnown => "failed logins",
             Self::DeviceAddress | Self::DeviceClient => "starting devices",
             Self::UserCodeAccount | Self::UserCodeAddress | Self::UserCodePrefix => "wrong user codes",
+            Self::PushAddress => "pushed authorization requests",
         }
     }
 }

@@ -150,6 +150,7 @@ impl From<PushError> for TokenError {
     fn from(error: PushError) -> Self {
         match error {
             PushError::Randomness(_) => Self::Machine("the system gives no randomness"),
+            PushError::Throttled(throttled) => throttled.into(),
             PushError::Database(error) => Self::Database(error),
         }
     }

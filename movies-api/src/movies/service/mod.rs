@@ -3,7 +3,7 @@
 pub mod write;
 
 use rust_decimal::Decimal;
-use shared::db::{DbError, Pool};
+use shared::db::{DbError, Relay};
 
 use super::cursor::Cursor;
 use super::listing::{Filter, Listed, Listing, Place, Sort, SortKey, Value};
@@ -57,18 +57,20 @@ pub struct Page {
 ///
 /// # Errors
 /// [`MoviesError::NotFound`] when there is none.
-pub async fn get(pool: &Pool, movie_id: i64) -> Result<Movie, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    store::find(&mut conn, movie_id).await?.ok_or(MoviesError::NotFound(movie_id))
+pub async fn get(relay: &Relay, movie_id: i64) -> Result<Movie, MoviesError> {
+    let mut conn = relay.acquire().await?;
+    let movie = store::find(&mut conn, movie_id).await?;
+    conn.hand_on();
+    movie.ok_or(MoviesError::NotFound(movie_id))
 }
 
 /// One page of films that are new and good enough.
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn list_new(pool: &Pool, wanted: NewMovies) -> Result<Page, MoviesError> {
+pub async fn list_new(relay: &Relay, wanted: NewMovies) -> Result<Page, MoviesError> {
     let NewMovies { year, rating, limit, after } = wanted;
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
+    let mut conn = relay.acquire().await?;
     let filter = Filter { year_min: Some(year), rating_min: Some(rating), ..Filter::default() };
     let sort = Sort { key: SortKey::Released, is_descending: true };
     let after = Place { value: Some(Value::Released(after.released)), movie_id: after.movie_id };
@@ -76,6 +78,7 @@ pub async fn list_new(pool: &Pool, wanted: NewMovies) -> Result<Page, MoviesErro
     // One more than asked for tells whether another page follows.
     let listed = list::list(&mut conn, &wanted, Part::Known(Some(&after)), i64::from(limit) + 1).await?;
     let mut movies: Vec<Movie> = listed.into_iter().map(|Listed { movie, .. }| movie).collect();
+    conn.hand_on();
     let has_more = movies.len() > usize::from(limit);
     movies.truncate(limit.into());
     let next = movies.last().filter(|_| has_more).and_then(position);
@@ -90,8 +93,8 @@ fn position(movie: &Movie) -> Option<Cursor> {
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn list(pool: &Pool, wanted: &Listing) -> Result<ListPage, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
+pub async fn list(relay: &Relay, wanted: &Listing) -> Result<ListPage, MoviesError> {
+    let mut conn = relay.acquire().await?;
     // One more than asked for tells whether another page follows.
     let most = usize::from(wanted.limit) + 1;
     let (known_after, unknown_after) = match &wanted.after {
@@ -106,6 +109,7 @@ pub async fn list(pool: &Pool, wanted: &Listing) -> Result<ListPage, MoviesError
     if missing > 0 && wanted.has_unknowns() {
         listed.extend(list::list(&mut conn, wanted, Part::Unknown(unknown_after), missing).await?);
     }
+    conn.hand_on();
     let has_more = listed.len() == most;
     listed.truncate(wanted.limit.into());
     let next = listed.last().filter(|_| has_more).map(|last| last.place(wanted.sort));
@@ -125,7 +129,9 @@ pub struct ListPage {
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn stats(pool: &Pool, year_min: Option<i32>, year_max: Option<i32>) -> Result<Vec<YearStats>, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    Ok(store::stats(&mut conn, year_min, year_max).await?)
+pub async fn stats(relay: &Relay, year_min: Option<i32>, year_max: Option<i32>) -> Result<Vec<YearStats>, MoviesError> {
+    let mut conn = relay.acquire().await?;
+    let years = store::stats(&mut conn, year_min, year_max).await?;
+    conn.hand_on();
+    Ok(years)
 }

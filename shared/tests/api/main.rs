@@ -15,6 +15,7 @@ mod layers;
 mod libraries;
 mod metrics;
 mod mutations;
+mod pooler;
 mod revocations;
 mod signed_feed;
 mod sources;

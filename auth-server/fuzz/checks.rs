@@ -18,9 +18,10 @@ use auth_server::web::client_auth::{Posted, presented};
 use auth_server::web::form;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
+use shared::token::dpop::{self, Address, Expected, PROOF_LIMIT};
 use shared::token::keys::KeySet;
 use shared::token::scope::ScopeSet;
 use url::Url;
@@ -233,4 +234,38 @@ pub fn pkce(data: &[u8]) {
     let pkce = oxide_auth::code_grant::extensions::Pkce::required();
     let Ok(Some(value)) = pkce.challenge(Some("S256".into()), Some(challenge.into())) else { return };
     assert_eq!(pkce.verify(Some(value), Some(verifier.into())).is_ok(), challenge == fitting);
+}
+
+/// Two lines: an address and a DPoP proof. An address has one spelling, which means the same to another parser; a proof that
+/// is read has one too, and is good for one method and one address.
+pub fn dpop(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (address, proof) = text.split_once('\n').unwrap_or((text, text));
+    let address = Address::parse(address).inspect(|read| same_place(address, read));
+    let Ok(proof) = dpop::Proof::parse(proof) else { return };
+    assert!(text.len() <= PROOF_LIMIT + 64 * 1024 && proof.key().as_str().len() == 43);
+    let Some(address) = address else { return };
+    let now = proof.expires_at() - TimeDelta::seconds(61);
+    let judge = |method| proof.check(&Expected { method, address: &address, token: None, now });
+    assert!(!(judge("GET").is_ok() && judge("POST").is_ok()), "one method");
+    if judge("POST").is_ok() {
+        let other = Address::below(address.as_str(), "/other").unwrap();
+        assert!(proof.check(&Expected { method: "POST", address: &other, token: None, now }).is_err(), "one address");
+        assert!(
+            proof.check(&Expected { method: "POST", address: &address, token: Some("x"), now }).is_err(),
+            "no token"
+        );
+        let late = proof.expires_at() + TimeDelta::seconds(1);
+        assert!(proof.check(&Expected { method: "POST", address: &address, token: None, now: late }).is_err(), "once");
+    }
+}
+
+fn same_place(text: &str, read: &Address) {
+    assert_eq!(Address::parse(read.as_str()).as_ref(), Some(read));
+    let (theirs, ours) = (Url::parse(text).unwrap(), Url::parse(read.as_str()).unwrap());
+    assert_eq!(
+        (theirs.scheme(), theirs.host_str(), theirs.port_or_known_default()),
+        (ours.scheme(), ours.host_str(), ours.port_or_known_default())
+    );
+    assert!(ours.query().is_none() && ours.fragment().is_none() && ours.username().is_empty());
 }

@@ -19,6 +19,7 @@ pub mod logins;
 pub mod oauth;
 pub mod pages;
 pub mod passwords;
+pub mod proofs;
 pub mod pushed_requests;
 pub mod resource_servers;
 pub mod revocations;

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use shared::clock::Clock;
 use shared::db::Pool;
 use shared::token::bearer::Gate;
+use shared::token::dpop::Proofs;
 use shared::token::verifier::Verifier;
 
 use crate::audit::{Audit, Witness};
@@ -21,6 +22,7 @@ use crate::oauth::metadata::MetadataCache;
 use crate::oauth::own_tokens::OwnTokens;
 use crate::oauth::revocation_feed::FeedCache;
 use crate::passwords::StartError;
+use crate::proofs::Nonces;
 use crate::pushed_requests::PushedRequests;
 use crate::resource_servers::ResourceServers;
 use crate::routes;
@@ -63,6 +65,8 @@ pub struct Services {
     pub pushed_requests: PushedRequests,
     /// Seals what browsers carry for us.
     pub seals: Seals,
+    /// Makes and knows nonces for DPoP proofs.
+    pub nonces: Nonces,
     /// Checks access tokens at our own protected routes.
     pub gate: Arc<Gate>,
     /// Who signs.
@@ -121,10 +125,17 @@ impl AppState {
             .answering_to([config.issuer.as_str().to_owned(), config.issuer.endpoint(routes::TOKEN)]);
         let limits = Limits::new(pool.clone(), &keks, config.limits);
         let witness = Witness::new(keys.clone(), keks.clone());
+        let gate = Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone());
+        let gate = match Proofs::new(config.issuer.as_str()) {
+            Ok(proofs) => gate.with_proofs(proofs),
+            // Only an address that is none has no proofs, and no issuer is one.
+            Err(_) => gate,
+        };
         Ok(Self(Arc::new(Services {
             audit: Audit::start(pool.clone(), clock.clone(), Some(witness)),
             own_tokens: OwnTokens::new(config.issuer.as_str(), keys.verifying()),
-            gate: Arc::new(Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone())),
+            gate: Arc::new(gate),
+            nonces: Nonces::new(&keks),
             consents: Consents::new(pool.clone(), tokens.clone()),
             codes: Codes::new(pool.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
             pushed_requests: PushedRequests::new(pool.clone(), config.pushed_request_ttl),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
 use shared::token::source::{KeySource, KeysOptions};
 use url::Url;
@@ -36,7 +37,11 @@ const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
+const REPORTS: &str = "MYAPI_MOVIES__REPORTS";
+const CLIENT_ID: &str = "MYAPI_MOVIES__CLIENT_ID";
+const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
+const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
@@ -60,7 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         JWKS_ALLOW_HTTP,
         "false",
-        "true takes keys and revocations by plain http from other hosts too: only on a network that is the services' own",
+        "true takes keys and revocations, and sends reports, by plain http to other hosts too: only on a network that is the services' own",
     ),
     Setting::optional(
         KEY_CACHE,
@@ -70,6 +75,18 @@ pub const SETTINGS: &[Setting] = &[
         REVOCATIONS,
         "database",
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
+    ),
+    Setting::new(
+        REPORTS,
+        "database",
+        "where it tells which keys it holds: `database`, the auth-server's /resource_server_report as a URL, or `off`",
+    ),
+    Setting::optional(CLIENT_ID, "the confidential client that reports to a URL: one with `--serves` this API"),
+    Setting::secret(CLIENT_SECRET, "the secret of that client"),
+    Setting::new(
+        DPOP_REQUIRED,
+        "false",
+        "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
@@ -111,6 +128,24 @@ impl FromStr for RevocationSource {
     }
 }
 
+/// Where this service tells which keys it holds, so that a new key signs only when it has it.
+#[derive(Clone, Debug)]
+pub enum ReportTarget {
+    /// Nowhere: rotation does not wait for it.
+    Off,
+    /// The function of the auth-server's database.
+    Database,
+    /// The auth-server.
+    Url {
+        /// Its `/resource_server_report`.
+        url: Url,
+        /// The client that reports.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+    },
+}
+
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -132,6 +167,10 @@ pub struct Config {
     pub key_cache: Option<PathBuf>,
     /// Where news of revocations comes from.
     pub revocations: RevocationSource,
+    /// Where reports of what is held go.
+    pub reports: ReportTarget,
+    /// Whether tokens have to be bound to a key.
+    pub requires_dpop: bool,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -162,6 +201,8 @@ impl Config {
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
+            reports: reports(&settings, environment)?,
+            requires_dpop: requires_dpop(&settings)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,
@@ -212,6 +253,21 @@ fn revocations(settings: &Settings, environment: Environment) -> Result<Revocati
     Ok(source)
 }
 
+fn reports(settings: &Settings, environment: Environment) -> Result<ReportTarget, ConfigError> {
+    let text: String = settings.get(REPORTS)?;
+    let url = match text.trim() {
+        "off" => return Ok(ReportTarget::Off),
+        "database" => return Ok(ReportTarget::Database),
+        url => Url::parse(url).map_err(|_| settings.refuse(REPORTS, "is not `database`, `off`, or a URL"))?,
+    };
+    if !settings.get::<bool>(JWKS_ALLOW_HTTP)? {
+        require_https(settings, REPORTS, &url, environment)?;
+    }
+    let client_id = settings.find(CLIENT_ID)?.ok_or_else(|| settings.missing(CLIENT_ID))?;
+    let client_secret = settings.find_secret(CLIENT_SECRET)?.ok_or_else(|| settings.missing(CLIENT_SECRET))?;
+    Ok(ReportTarget::Url { url, client_id, client_secret })
+}
+
 /// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no
 /// harm.
 fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
@@ -222,6 +278,16 @@ fn key_cache(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
         return Err(settings.refuse(KEY_CACHE, &reason));
     }
     Ok(Some(path))
+}
+
+/// A proof is made for an address.
+fn requires_dpop(settings: &Settings) -> Result<bool, ConfigError> {
+    let is_required = settings.get(DPOP_REQUIRED)?;
+    let (_, audience) = absolute_uri(settings, AUDIENCE)?;
+    if is_required && !matches!(audience.scheme(), "http" | "https") {
+        return Err(settings.refuse(DPOP_REQUIRED, &format!("needs an http or https address as {AUDIENCE}")));
+    }
+    Ok(is_required)
 }
 
 fn absolute_uri(settings: &Settings, name: &str) -> Result<(String, Url), ConfigError> {

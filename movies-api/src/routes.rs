@@ -6,6 +6,8 @@ pub const HEALTH: &str = "/healthz";
 pub const READY: &str = "/readyz";
 pub use shared::http::docs::{DOCUMENT as OPENAPI, PAGE as DOCS};
 
+/// Whose tokens this service takes (RFC 9728).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 /// One film by `?movie_id=`; the old application's clients write the slash.
 pub const MOVIES_SLASH: &str = "/movies/";
 /// The list of films, and where new ones go; with `?movie_id=` one film.

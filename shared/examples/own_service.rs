@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::{Router, routing::get};
 use shared::clock::Clock;
 use shared::token::bearer::{Authorized, Gate, Permission};
+use shared::token::dpop::Proofs;
 use shared::token::source::{KeySource, Keys, KeysOptions};
 use shared::token::verifier::Verifier;
 
@@ -26,7 +27,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     keys.load().await?;
     tokio::spawn(keys.clone().keep_fresh());
     let verifier = Verifier::new("http://127.0.0.1:8001", "http://127.0.0.1:8002", keys.set());
-    let gate = Arc::new(Gate::new(verifier, keys, "songs", Clock::system()));
+    // With this, tokens that are bound to a key are taken with their proof (DPoP); without it they are refused.
+    let proofs = Proofs::new("http://127.0.0.1:8002")?;
+    let gate = Arc::new(Gate::new(verifier, keys, "songs", Clock::system()).with_proofs(proofs));
     let app = Router::new().route("/songs", get(songs)).with_state(gate);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8002").await?;
     axum::serve(listener, app).await?;

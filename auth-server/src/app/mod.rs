@@ -24,6 +24,7 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::revoke::router(&state))
         .merge(oauth::introspect::router())
         .merge(oauth::revocation_feed::router())
+        .merge(oauth::resource_server_report::router())
         .merge(oauth::authorize::router())
         .merge(oauth::par::router(&state))
         .merge(oauth::userinfo::router(&state))

@@ -23,6 +23,14 @@ pub enum Kind {
     RefreshReuse,
     /// A client gave a token back.
     Revocation,
+    /// A browser was signed in, on the login page.
+    SessionStarted,
+    /// A browser was signed out: by its person, a client, an operator, or another person who signed in there.
+    SessionEnded,
+    /// A person was asked what a client may do, and answered.
+    Consent,
+    /// What a person had allowed was taken back.
+    ConsentWithdrawn,
     /// A user was made.
     UserCreated,
     /// Users were brought in from elsewhere.
@@ -75,7 +83,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::Login,
         Self::Throttle,
         Self::ClientAuthentication,
@@ -83,6 +91,10 @@ impl Kind {
         Self::TokenRefused,
         Self::RefreshReuse,
         Self::Revocation,
+        Self::SessionStarted,
+        Self::SessionEnded,
+        Self::Consent,
+        Self::ConsentWithdrawn,
         Self::UserCreated,
         Self::UsersImported,
         Self::UserDisabled,
@@ -120,6 +132,10 @@ impl Kind {
             Self::TokenRefused => "token_refused",
             Self::RefreshReuse => "refresh_reuse",
             Self::Revocation => "revocation",
+            Self::SessionStarted => "session_started",
+            Self::SessionEnded => "session_ended",
+            Self::Consent => "consent",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::UserCreated => "user_created",
             Self::UsersImported => "users_imported",
             Self::UserDisabled => "user_disabled",

@@ -11,6 +11,7 @@ mod doctor;
 mod key;
 mod migrate;
 mod resource;
+mod selftest;
 mod serve;
 mod session;
 mod token;
@@ -101,6 +102,8 @@ enum Command {
     Capacity(capacity::MeasureCapacity),
     /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
     Doctor,
+    /// Attack the running pair in the ways that matter, and report what was held off; exit code 1 when something was not
+    Selftest(selftest::Selftest),
     /// Look at the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -185,6 +188,7 @@ async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Consent(command) => consent::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,
         Command::Resource(command) => resource::run(command, context).await,
+        Command::Selftest(selftest) => selftest.run(context).await,
         Command::Token(command) => token::run(command, context).await,
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use moka::sync::Cache;
 use shared::token::keys::KeySet;
 use shared::token::source::{KeySource, Keys, KeysOptions};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::authentication::JwksUri;
 
@@ -21,6 +21,9 @@ const FRESH: Duration = Duration::from_secs(300);
 
 /// How old a set may be where the address does not answer. A key that was taken back lives this long at most.
 const STALE: Duration = Duration::from_hours(1);
+
+/// How long a request waits for a set that is old, which is good enough until then; the read goes on without it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Between two reads of an address, whatever asks for them.
 const COOLDOWN: Duration = Duration::from_secs(10);
@@ -87,10 +90,12 @@ impl Source {
         if is_fresh() || tried_at.is_some_and(|at| at.elapsed() < COOLDOWN) {
             return;
         }
+        *tried_at = Some(Instant::now());
         // Of a URL it never fails: what went wrong stands in the reason.
-        if let Err(error) = self.keys.load().await {
+        if self.keys.age().is_some() {
+            let _ = timeout(PATIENCE, self.keys.load()).await;
+        } else if let Err(error) = self.keys.load().await {
             tracing::debug!(%error, "a client's keys were not read");
         }
-        *tried_at = Some(Instant::now());
     }
 }

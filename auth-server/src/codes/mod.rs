@@ -19,4 +19,4 @@ mod service;
 mod store;
 
 pub use model::{Code, Malformed, NewCode, StoredCode};
-pub use service::{Codes, Given, RedeemError, Redemption};
+pub use service::{Codes, Given, RedeemError, Redemption, Terms};

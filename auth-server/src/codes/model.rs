@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
+use shared::token::dpop::Thumbprint;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -99,6 +100,8 @@ pub struct NewCode {
     pub nonce: Option<String>,
     /// The S256 challenge (RFC 7636 section 4.2).
     pub code_challenge: String,
+    /// The key whose holder alone may redeem it, where the request named one (RFC 9449 section 10).
+    pub dpop_jkt: Option<Thumbprint>,
     /// When the user proved who they are.
     pub auth_time: DateTime<Utc>,
 }

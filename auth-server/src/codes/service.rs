@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::db::{DbError, Pool};
+use shared::token::dpop::Thumbprint;
 use uuid::Uuid;
 
 use super::model::{Code, NewCode, StoredCode};
@@ -47,6 +48,9 @@ pub enum RedeemError {
     /// Used before: what it gave is revoked now.
     #[error("the authorization code was used before: what it gave is revoked now")]
     Replayed,
+    /// Another key than the one that it is bound to, or none.
+    #[error("the authorization code is bound to another key")]
+    OtherKey,
     /// The browser session has ended since.
     #[error("the browser session has ended")]
     SessionEnded,
@@ -85,6 +89,15 @@ pub struct Codes {
 pub struct Redemption {
     code: Code,
     stored: StoredCode,
+}
+
+/// On what terms a code is redeemed.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The life of the access token that will be given out.
+    pub access_ttl: Duration,
+    /// The key that the tokens are bound to.
+    pub key: Option<&'a Thumbprint>,
 }
 
 /// What a code gave.
@@ -154,8 +167,7 @@ impl Codes {
         store::count_failure(&mut conn, &redemption.code, MOST_FAILURES).await
     }
 
-    /// Steps 3 to 5, for the right client with the right verifier. `access_ttl` is the life of the access token that
-    /// will be given out.
+    /// Steps 3 to 5, for the right client with the right verifier and the right key.
     ///
     /// # Errors
     /// [`RedeemError`]; a revocation is committed by then, anything else is as it was.
@@ -163,7 +175,7 @@ impl Codes {
         &self,
         redemption: Redemption,
         client: &Client,
-        access_ttl: Duration,
+        terms: Terms<'_>,
         now: DateTime<Utc>,
     ) -> Result<Given, RedeemError> {
         let Redemption { code, stored } = redemption;
@@ -200,14 +212,15 @@ impl Codes {
                 audience: given_for.audience.as_deref().unwrap_or(&client.audience),
                 session_id: Some(given_for.session_id),
                 auth_time: given_for.auth_time,
-                access_ttl,
+                access_ttl: terms.access_ttl,
+                key: terms.key,
             };
             let started = self.tokens.start_in(&mut transaction, &family, now).await?;
             (started.family_id, Some(started.refresh_token))
         } else {
             (Uuid::new_v4(), None)
         };
-        let seconds = i32::try_from(access_ttl.as_secs()).unwrap_or(i32::MAX);
+        let seconds = i32::try_from(terms.access_ttl.as_secs()).unwrap_or(i32::MAX);
         store::update_given(&mut transaction, &code, sid, seconds).await?;
         transaction.commit().await.map_err(DbError::from)?;
         Ok(Given { user, given_for, sid, refresh_token })

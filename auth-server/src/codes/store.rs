@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
+use shared::token::dpop::Thumbprint;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
@@ -13,8 +14,8 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
     sqlx::query!(
         "insert into myapi.authorization_codes
              (code_hash, expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce,
-              code_challenge, auth_time, created_at, audience)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+              code_challenge, auth_time, created_at, audience, dpop_jkt)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         hash.as_slice(),
         code.expires_at(),
         new.client_id.as_str(),
@@ -28,6 +29,7 @@ pub(super) async fn insert(conn: &mut Conn, code: &Code, new: &NewCode, now: Dat
         new.auth_time,
         now,
         new.audience,
+        new.dpop_jkt.as_ref().map(Thumbprint::as_str),
     )
     .execute(conn)
     .await?;
@@ -38,7 +40,7 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
     let hash = code.hash();
     let row = sqlx::query!(
         "select expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce, code_challenge,
-                auth_time, failures, consumed_at, audience
+                dpop_jkt, auth_time, failures, consumed_at, audience
          from myapi.authorization_codes
          where code_hash = $1 and expires_at = $2",
         hash.as_slice(),
@@ -51,7 +53,9 @@ pub(super) async fn find(conn: &mut Conn, code: &Code) -> Result<Option<StoredCo
         let message = format!("authorization_codes.{column} of session_id {} cannot be read", row.session_id);
         DbError::Other(sqlx::Error::Decode(message.into()))
     };
+    let dpop_jkt = row.dpop_jkt.as_deref().map(str::parse).transpose();
     let given_for = NewCode {
+        dpop_jkt: dpop_jkt.map_err(|_| broken("dpop_jkt"))?,
         client_id: row.client_id.parse().map_err(|_| broken("client_id"))?,
         audience: row.audience,
         scope: ScopeSet::from_names(&row.scope).map_err(|_| broken("scope"))?,

@@ -84,6 +84,11 @@ pub const SETTINGS: &[Setting] = &[
         "10",
         "seconds in which a spent refresh token is answered with its successor again; 0 (never) to 60",
     ),
+    Setting::new(
+        "MYAPI_AUTH__DPOP_NONCES",
+        "false",
+        "true asks for a nonce of this server in every DPoP proof, which costs clients a second request now and then",
+    ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
     Setting::new(
         "MYAPI_AUTH__PUSHED_REQUEST_TTL",
@@ -187,6 +192,8 @@ pub struct AuthConfig {
     pub access_token_ttl: Duration,
     /// Lives of refresh tokens.
     pub refresh: RefreshSettings,
+    /// Whether DPoP proofs have to carry a nonce of ours.
+    pub has_dpop_nonces: bool,
     /// Life of an authorization code.
     pub code_ttl: Duration,
     /// How long a pushed authorization request can begin.
@@ -241,6 +248,7 @@ impl AuthConfig {
             user_scopes: settings.get("MYAPI_AUTH__USER_SCOPES")?,
             access_token_ttl: seconds(settings, "MYAPI_AUTH__ACCESS_TOKEN_TTL", 3, 86_400)?,
             refresh: read_refresh(settings)?,
+            has_dpop_nonces: settings.get("MYAPI_AUTH__DPOP_NONCES")?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
             pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
             requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,

@@ -8,6 +8,7 @@ use shared::db::{Conn, DbError, Pool};
 use tokio::task::JoinHandle;
 
 use super::store;
+use crate::proofs;
 use crate::revocations::{LONGEST_ACCESS_TOKEN, MARGIN};
 
 /// A table of partitions, and how far ahead they are made.
@@ -24,6 +25,8 @@ const AUDIT_EVENTS: &str = "audit_events";
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// Ended families that go with one statement.
 const FAMILIES_AT_ONCE: i64 = 5_000;
+/// Proofs that are too old and go with one statement.
+const PROOFS_AT_ONCE: i64 = 5_000;
 /// Sessions that are over and go with one statement.
 const SESSIONS_AT_ONCE: i64 = 5_000;
 
@@ -47,6 +50,8 @@ pub struct Done {
     pub families: u64,
     /// Browser sessions deleted.
     pub sessions: u64,
+    /// DPoP proofs forgotten.
+    pub proofs: u64,
 }
 
 impl Housekeeping {
@@ -98,6 +103,13 @@ impl Housekeeping {
         loop {
             let deleted = store::delete_sessions(&mut conn, before, SESSIONS_AT_ONCE).await?;
             done.sessions += deleted;
+            if deleted == 0 {
+                break;
+            }
+        }
+        loop {
+            let deleted = proofs::delete_expired(&mut conn, before, PROOFS_AT_ONCE).await?;
+            done.proofs += deleted;
             if deleted == 0 {
                 return Ok(done);
             }

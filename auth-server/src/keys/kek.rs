@@ -35,6 +35,8 @@ pub enum Label {
     Throttle,
     /// Proves checkpoints of the audit log.
     Audit,
+    /// Makes nonces for DPoP proofs.
+    Dpop,
     /// Names the key itself in rows (`kek_id`).
     Id,
 }
@@ -49,6 +51,7 @@ impl Label {
             Self::Device => b"myapi kek v1 device",
             Self::Throttle => b"myapi kek v1 throttle",
             Self::Audit => b"myapi kek v1 audit",
+            Self::Dpop => b"myapi kek v1 dpop",
             Self::Id => b"myapi kek v1 id",
         }
     }
@@ -232,8 +235,16 @@ mod tests {
     #[test]
     fn subkeys_are_fixed_for_ever_and_differ_by_label() {
         let kek = KeyEncryptionKey::from_base64(TEXT).unwrap();
-        let labels =
-            [Label::Wrap, Label::Refresh, Label::Cookie, Label::Device, Label::Throttle, Label::Audit, Label::Id];
+        let labels = [
+            Label::Wrap,
+            Label::Refresh,
+            Label::Cookie,
+            Label::Device,
+            Label::Throttle,
+            Label::Audit,
+            Label::Dpop,
+            Label::Id,
+        ];
         let mut subkeys = labels.map(|label| STANDARD.encode(kek.subkey(label).as_slice())).to_vec();
         // Computed with another HKDF (Python's hmac).
         assert_eq!(kek.id(), "c0e6c10de934d639");

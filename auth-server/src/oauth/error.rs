@@ -2,12 +2,14 @@
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
 mod documented;
+mod proof;
 mod recorded;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use shared::db::DbError;
+use shared::token::dpop::ProofRefusal;
 
 use crate::clients;
 use crate::codes::RedeemError;
@@ -24,9 +26,9 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, documented};
+pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, ReportErrors, documented};
 
-/// Why a request to `/token`, `/revoke` or `/introspect` was refused.
+/// Why a request to `/token`, `/revoke`, `/introspect` or `/resource_server_report` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The body is no form that we read.
@@ -53,6 +55,15 @@ pub enum TokenError {
     /// A public client asked what a token is worth.
     #[error("a public client may not introspect")]
     MayNotIntrospect,
+    /// A client reported what a resource server holds, and serves none.
+    #[error("the client serves no resource server")]
+    MayNotReport,
+    /// A body that is no report of a resource server.
+    #[error("the body is no report")]
+    Report,
+    /// A report of a process that another client reported first.
+    #[error("the process reports as another client")]
+    OthersProcess,
     /// A grant that this client may not use.
     #[error("the client may not use this grant")]
     GrantNotAllowed,
@@ -101,6 +112,12 @@ pub enum TokenError {
     /// The authorization code was refused.
     #[error("authorization code: {0}")]
     Code(#[from] RedeemError),
+    /// The DPoP proof was refused, or there has to be one.
+    #[error("proof: {0}")]
+    Proof(#[from] ProofRefusal),
+    /// The DPoP proof answers with no nonce of ours, or with an old one.
+    #[error("the proof has no nonce of this server, or an old one")]
+    Nonce,
     /// The state machine of the grant refused: a step was left out.
     #[error("the grant's state machine stopped: {0}")]
     Machine(&'static str),
@@ -215,6 +232,7 @@ impl Answer {
             | RefreshError::ClientChanged
             | RefreshError::Expired
             | RefreshError::Reused { .. }
+            | RefreshError::OtherKey
             | RefreshError::KeyGone(_) => {
                 let text = "the refresh token is invalid, expired, revoked or another client's";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
@@ -237,6 +255,7 @@ impl Answer {
             | RedeemError::Expired
             | RedeemError::Replayed
             | RedeemError::SessionEnded
+            | RedeemError::OtherKey
             | RedeemError::UserChanged => {
                 let text = "the authorization code, its redirect_uri or its code_verifier is invalid";
                 Self::new(StatusCode::BAD_REQUEST, "invalid_grant", text)
@@ -300,6 +319,13 @@ impl From<&TokenError> for Answer {
             }
             TokenError::Since => Self::invalid_request("since has to be one whole number"),
             TokenError::MayNotIntrospect => Self::invalid_client(),
+            TokenError::MayNotReport => {
+                Self::new(Code::BAD_REQUEST, "unauthorized_client", "the client serves no resource server")
+            }
+            TokenError::Report => Self::invalid_request("the body has to be a report in application/json"),
+            TokenError::OthersProcess => {
+                Self::new(Code::BAD_REQUEST, "unauthorized_client", "the process reports as another client")
+            }
             TokenError::Scope | TokenError::WiderScope(_) => Self::new(
                 Code::BAD_REQUEST,
                 "invalid_scope",
@@ -341,6 +367,12 @@ impl From<&TokenError> for Answer {
             TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Code(error) => Self::code(error),
+            TokenError::Proof(refusal) => Self::proof(refusal),
+            TokenError::Nonce => Self::new(
+                Code::BAD_REQUEST,
+                "use_dpop_nonce",
+                "the proof has to carry the nonce of the DPoP-Nonce header",
+            ),
             TokenError::Machine(_) | TokenError::Sign(_) => Self::failed(),
             TokenError::Database(error) => Self::database(error),
         }

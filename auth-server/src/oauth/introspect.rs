@@ -14,13 +14,14 @@ use chrono::{DateTime, Utc};
 use http::{Method, Request};
 use serde::{Deserialize, Serialize};
 use shared::db::{Conn, DbError};
-use shared::token::claims::Audience;
+use shared::token::claims::{Audience, Confirmation};
 use shared::token::scope::ScopeSet;
 use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::dpop;
 use super::error::{ClientErrors, TokenError};
 use super::own_tokens::OwnToken;
 use super::request::ProtocolForm;
@@ -92,12 +93,16 @@ struct ActiveToken {
     /// The login that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// `Bearer` for an access token.
+    /// `Bearer` or `DPoP` for an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     /// An access token's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
+    /// The key that a token is bound to (RFC 9449 section 6.2), as its thumbprint `jkt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    cnf: Option<Confirmation>,
 }
 
 /// Tells what a token is worth now
@@ -159,8 +164,9 @@ async fn access_token(
         iss: claims.iss,
         aud: claims.aud,
         sid: claims.sid,
-        token_type: Some("Bearer"),
+        token_type: Some(dpop::token_type(claims.cnf.is_some())),
         jti: Some(claims.jti),
+        cnf: claims.cnf,
     }))
 }
 
@@ -218,5 +224,6 @@ async fn refresh_token(
         sid: Some(family.family_id.to_string()),
         token_type: None,
         jti: None,
+        cnf: family.dpop_jkt.map(|jkt| Confirmation { jkt }),
     }))
 }

@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::db::DbError;
+use shared::token::dpop;
 use shared::token::keys::{Algorithm, Jwks};
 use shared::token::scope::ScopeSet;
 use tower_http::cors::{Any, CorsLayer};
@@ -127,6 +128,9 @@ struct Metadata {
     /// Grants that some client may use.
     #[schema(value_type = Vec<String>, example = json!(["password"]))]
     grant_types_supported: Vec<GrantType>,
+    /// What a DPoP proof may be signed with (RFC 9449 section 5.1).
+    #[schema(value_type = Vec<Algorithm>)]
+    dpop_signing_alg_values_supported: [Algorithm; 3],
     /// How clients say who they are.
     #[schema(value_type = Vec<String>, example = json!(["client_secret_basic", "private_key_jwt", "none"]))]
     token_endpoint_auth_methods_supported: [&'static str; 4],
@@ -222,6 +226,7 @@ async fn document(state: &AppState) -> Result<Response, MetadataError> {
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         grant_types_supported: rows.grants.clone(),
+        dpop_signing_alg_values_supported: dpop::ALGORITHMS,
         token_endpoint_auth_methods_supported: METHODS,
         token_endpoint_auth_signing_alg_values_supported: ALGORITHMS,
         revocation_endpoint_auth_methods_supported: METHODS,

@@ -2,6 +2,7 @@
 //!
 //! 1. The client is authenticated as at the token endpoint, a public one by its id.
 //! 2. Its request is judged whole, by the code that judges what a browser brings; what is wrong is told here, as JSON.
+//!    A proof that comes with it (DPoP) binds it to its key (RFC 9449 section 10.1).
 //! 3. It is kept, and its name is what the browser carries to the authorization endpoint (see [`crate::pushed_requests`]).
 
 use axum::Json;
@@ -10,11 +11,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{Method, Request, StatusCode};
 use serde::{Deserialize, Serialize};
+use shared::db::DbError;
 use utoipa::ToSchema;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use super::authorize::{LONGEST_QUERY, Parameters, prove};
+use super::dpop;
 use super::error::{PushErrors, TokenError};
 use super::request::ProtocolForm;
 use super::token::cors;
@@ -79,6 +82,7 @@ struct Pushed {
     path = routes::PAR,
     tag = "Signing in",
     security((), ("secret" = [])),
+    params(("DPoP" = Option<String>, Header, description = "A proof of the key that the code is to be bound to (RFC 9449).")),
     request_body(content = inline(PushForm), content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 201, description = "The request is kept.", body = Pushed,
@@ -86,9 +90,16 @@ struct Pushed {
         PushErrors,
     )
 )]
-async fn push(State(state): State<AppState>, request: Request<Body>) -> Result<Response, TokenError> {
-    let form = ProtocolForm::read(&state, request).await?;
-    let client = form.client(&state).await?;
+async fn push(State(state): State<AppState>, request: Request<Body>) -> Response {
+    let nonce = dpop::offer(&state, request.headers(), state.clock.now());
+    dpop::hand_over(keep(&state, request).await.into_response(), nonce)
+}
+
+async fn keep(state: &AppState, request: Request<Body>) -> Result<Response, TokenError> {
+    let proof = dpop::find(state, request.headers(), routes::PAR);
+    let form = ProtocolForm::read(state, request).await?;
+    let proof = proof?;
+    let client = form.client(state).await?;
     // "The request_uri authorization request parameter is one exception, and it MUST NOT be provided." (section 2.1)
     if form.parameter("request_uri").is_some() {
         return Err(TokenError::PushedTwice);
@@ -96,12 +107,19 @@ async fn push(State(state): State<AppState>, request: Request<Body>) -> Result<R
     let mut parameters = form.into_parameters();
     parameters.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()) && name != "client_id");
     parameters.push(("client_id".to_owned(), client.client_id.to_string()));
+    if let Some(proof) = &proof {
+        dpop::bind_request(&mut parameters, proof)?;
+    }
     // What a browser carries through the pages is as large as what it may bring.
     let size: usize = parameters.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > LONGEST_QUERY {
         return Err(TokenError::PushedTooLarge);
     }
-    prove(&state, Parameters(&parameters)).await?;
+    prove(state, Parameters(&parameters)).await?;
+    if proof.is_some() {
+        let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+        dpop::take(&mut conn, proof.as_ref()).await?;
+    }
     let now = state.clock.now();
     let request_uri = state.pushed_requests.push(&client.client_id, &parameters, now).await?;
     tracing::info!("kept a pushed authorization request");

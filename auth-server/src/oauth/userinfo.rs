@@ -2,6 +2,7 @@
 //!
 //! 1. The token is one of ours with scope `openid`, for whichever resource server: clients do not get another one for
 //!    this. Its signature and times are checked by the same code as at any resource server.
+//!    One that is bound to a key comes with a proof of it (RFC 9449 section 7), here as there.
 //! 2. Whether it, its session, user, client or key was revoked is asked here and now; so is whether the user is the one of
 //!    the token's version.
 //! 3. What the scope allows is answered as it is today, not as it was at the login.
@@ -10,17 +11,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
-use http::{HeaderValue, Method};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method};
 use serde::Serialize;
 use shared::db::DbError;
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Denied, Permission};
 use shared::token::claims::AccessClaims;
+use shared::token::dpop::PROOF;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::openapi::{RefOr, Response as Documented};
 use utoipa::{IntoResponses, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 use uuid::Uuid;
 
@@ -30,6 +32,7 @@ use crate::revocations::{self, TokenIds};
 use crate::routes;
 use crate::state::AppState;
 use crate::users::User;
+use crate::web::error::method_not_allowed;
 
 pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
@@ -37,8 +40,11 @@ pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
     let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION]);
-    OpenApiRouter::new().routes(routes!(userinfo, userinfo_by_post)).layer(cors)
+        .allow_headers([AUTHORIZATION, HeaderName::from_static(PROOF)])
+        .expose_headers([WWW_AUTHENTICATE]);
+    // A fallback of its own, so that a page's preflight meets the layer before it is a method that is not there.
+    let routes = routes!(userinfo, userinfo_by_post).map(|methods| methods.fallback(method_not_allowed));
+    OpenApiRouter::new().routes(routes).layer(cors)
 }
 
 /// The scope that opens this route.

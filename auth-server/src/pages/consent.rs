@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::browser::Browser;
 use super::texts::{Texts, fill};
 use super::views::{ConsentPage, Frame, Party, render};
-use super::{errors, own};
+use super::{errors, note_address, own};
 use crate::clients::GrantType;
 use crate::oauth::authorize::{
     Answer, Asked, Flow, PageReason, Parameters, Refused, Step, answer_refused, form_target, go, host_of, proceed,
@@ -81,6 +81,7 @@ pub(super) async fn show(State(state): State<AppState>, headers: HeaderMap, uri:
 )]
 pub(super) async fn submit(State(state): State<AppState>, request: Request<Body>) -> Response {
     let headers = request.headers().clone();
+    note_address(&state, request.extensions(), &headers);
     let browser = match Browser::read(&state, &headers, None).await {
         Ok(browser) => browser,
         Err(error) => return errors::unavailable(&state, &headers, &error),

@@ -13,6 +13,7 @@ use super::browser::Browser;
 use super::texts::{LoginTexts, fill};
 use super::views::{Frame, LoginPage, Party, SignedInPage, render};
 use super::{errors, own, see_other};
+use crate::audit;
 use crate::limits::{DeviceId, Origin};
 use crate::logins::{self, Attempt};
 use crate::oauth::authorize::{
@@ -165,6 +166,9 @@ async fn log_in(
     let plain = Plain::new(password.to_string()).map_err(|_| Problem::Wrong)?;
     let itself = NO_CLIENT.parse().map_err(|_| Problem::Failed)?;
     let client = destination.asked.as_ref().map_or(&itself, |asked| &asked.client.client_id);
+    if destination.asked.is_some() {
+        audit::note_client(client);
+    }
     let attempt = Attempt { username, password: &plain, client, origin };
     state.logins.authenticate(&attempt).await.map_err(|error| {
         tracing::info!(reason = %error, "login refused");

@@ -19,7 +19,7 @@ mod views;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,6 +28,7 @@ pub(crate) use errors::{interstitial, refused, refused_for, unavailable};
 pub(crate) use texts::LANGUAGES;
 
 use crate::state::AppState;
+use crate::web::client_ip::client_ip;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -40,6 +41,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// The path of one of our pages as browsers see it: below the issuer's.
 pub(crate) fn own(state: &AppState, path: &str) -> String {
     format!("{}{path}", state.config.issuer.path())
+}
+
+/// Where the request comes from, for the audit log.
+fn note_address(state: &AppState, extensions: &Extensions, headers: &HeaderMap) {
+    client_ip(extensions, headers, &state.config.trusted_proxies);
 }
 
 /// A 303: whatever the method was, the next is a GET without a body.

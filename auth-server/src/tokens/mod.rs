@@ -12,6 +12,8 @@
 //!    waiter the state from before it waited, and two tokens would follow one.
 //! 5. Another client, a family that was revoked or has ended, a user who was disabled or has another version: refused.
 //!    A wider scope: refused. Nothing was written yet.
+//!    A token that is bound to a key (a public client's, RFC 9449 section 5) needs that key; an unspent one without it is
+//!    refused, a spent one is reuse.
 //! 6. Unspent: an expired one is refused. Else its successor is derived and inserted, this row says so, and the salt
 //!    of its predecessor goes. Commit, then mint.
 //! 7. Spent within the retry window, its successor unspent: the same successor is derived again, nothing is written.

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
+use shared::token::dpop::Thumbprint;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -145,6 +146,8 @@ pub struct NewFamily<'a> {
     pub auth_time: DateTime<Utc>,
     /// Life of the access token that is given out with it.
     pub access_ttl: Duration,
+    /// The key that the access token is bound to; a public client's refresh tokens are bound to it as well.
+    pub key: Option<&'a Thumbprint>,
 }
 
 /// What came from one login of one client.
@@ -174,6 +177,8 @@ pub struct Family {
     pub created_at: DateTime<Utc>,
     /// When it ends, however often it is used.
     pub expires_at: DateTime<Utc>,
+    /// The key whose holder alone may refresh.
+    pub dpop_jkt: Option<Thumbprint>,
     /// When it was revoked.
     pub revoked_at: Option<DateTime<Utc>>,
 }

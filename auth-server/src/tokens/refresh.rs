@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use shared::db::DbError;
+use shared::db::{Conn, DbError};
+use shared::token::dpop::Thumbprint;
 use sqlx::{Postgres, Transaction};
 
 use super::derive::{self, SALT_BYTES};
 use super::model::{Family, RefreshToken, whole_seconds};
 use super::service::{Tokens, delta, revoke_family};
 use super::store::{self, Rotation, TokenRow};
-use crate::clients::Client;
+use crate::clients::{Client, ClientKind};
 use crate::users::User;
 
 /// Why a refresh token was refused. All but the last two are one answer on the wire.
@@ -40,6 +41,9 @@ pub enum RefreshError {
     /// Nobody used it in time.
     #[error("the refresh token was not used in time")]
     Expired,
+    /// It is bound to a key, and the request proves another one or none; it still works for that key.
+    #[error("the refresh token is bound to another key")]
+    OtherKey,
     /// Somebody used it before: the family is revoked now.
     #[error("the refresh token was spent {age} s ago: its family is revoked now")]
     Reused {
@@ -110,15 +114,30 @@ impl Tokens {
     }
 
     /// Steps 6 to 8: rotates, answers the same successor again, or revokes the family of a token that was used twice.
-    /// `access_ttl` is the life of the access token that will be given out with it.
+    /// `access_ttl` is the life of the access token that will be given out with it, `key` what it is bound to.
+    ///
+    /// A token that is bound to another key is refused while it is unspent, and nothing is written; once it was spent it is
+    /// reuse, in the window too: whoever has the key would have used it.
     ///
     /// # Errors
     /// [`RefreshError`]; a revocation is committed by then.
-    pub async fn rotate(&self, opened: Opened, client: &Client, access_ttl: Duration) -> Result<Rotated, RefreshError> {
+    pub async fn rotate(
+        &self,
+        mut opened: Opened,
+        client: &Client,
+        access_ttl: Duration,
+        key: Option<&Thumbprint>,
+    ) -> Result<Rotated, RefreshError> {
+        let holds_key = opened.family.dpop_jkt.as_ref().is_none_or(|bound| key == Some(bound));
         match opened.row.rotated_at {
+            None if !holds_key => Err(RefreshError::OtherKey),
             None if opened.row.expires_at <= opened.now => Err(RefreshError::Expired),
-            None => self.spend(opened, client, access_ttl).await,
-            Some(rotated_at) => self.answer_again(opened, client, rotated_at).await,
+            None => {
+                opened.bind(client, key).await?;
+                self.spend(opened, client, access_ttl).await
+            }
+            Some(rotated_at) if holds_key => self.answer_again(opened, client, rotated_at).await,
+            Some(rotated_at) => Err(opened.revoke(rotated_at).await?),
         }
     }
 
@@ -149,37 +168,58 @@ impl Tokens {
 
     async fn answer_again(
         &self,
-        opened: Opened,
+        mut opened: Opened,
         client: &Client,
         rotated_at: DateTime<Utc>,
     ) -> Result<Rotated, RefreshError> {
-        let Opened { mut transaction, presented, family, row, user, now } = opened;
         let window = delta(self.settings.of(client).retry_window);
-        if now - rotated_at < window
-            && let Some(salt) = &row.salt
-            && let Some((hash, expires_at)) = &row.successor
-            && store::is_unspent(&mut transaction, hash, *expires_at).await?
+        if opened.now - rotated_at < window
+            && let Some(salt) = &opened.row.salt
+            && let Some((hash, expires_at)) = &opened.row.successor
+            && store::is_unspent(&mut opened.transaction, hash, *expires_at).await?
         {
-            let kek_id = row.kek_id.as_deref().unwrap_or_default();
+            let kek_id = opened.row.kek_id.as_deref().unwrap_or_default();
             let kek = self.keks.find(kek_id).ok_or_else(|| RefreshError::KeyGone(kek_id.to_owned()))?;
-            let expiry = whole_seconds(*expires_at);
-            let successor = derive::successor(kek, salt, &presented, family.family_id, expiry);
+            let (expiry, family_id) = (whole_seconds(*expires_at), opened.family.family_id);
+            let successor = derive::successor(kek, salt, &opened.presented, family_id, expiry);
             if successor.hash().as_slice() == hash.as_slice() {
-                transaction.commit().await.map_err(DbError::from)?;
+                opened.transaction.commit().await.map_err(DbError::from)?;
                 tracing::info!("a spent refresh token was answered with its successor again");
-                return Ok(Rotated { refresh_token: successor, family, user });
+                return Ok(Rotated { refresh_token: successor, family: opened.family, user: opened.user });
             }
-            tracing::error!(family.id = %family.family_id, "the successor of a refresh token cannot be derived again");
+            tracing::error!(family.id = %family_id, "the successor of a refresh token cannot be derived again");
         }
-        revoke_family(&mut transaction, &family, "a refresh token was used twice", now).await?;
-        transaction.commit().await.map_err(DbError::from)?;
-        let age = (now - rotated_at).num_seconds();
-        tracing::warn!(family.id = %family.family_id, user.id = %family.sub, age, "refresh token reuse: family revoked");
-        Err(RefreshError::Reused { age })
+        Err(opened.revoke(rotated_at).await?)
     }
 }
 
 impl Opened {
+    /// The transaction in which the family is locked.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.transaction
+    }
+
+    /// "The authorization server MUST bind refresh tokens issued to public clients": to the first key that is proven, where
+    /// the login had none.
+    async fn bind(&mut self, client: &Client, key: Option<&Thumbprint>) -> Result<(), DbError> {
+        let Some(key) = key.filter(|_| client.kind == ClientKind::Public) else { return Ok(()) };
+        if self.family.dpop_jkt.is_none() {
+            store::bind(&mut self.transaction, self.family.family_id, key).await?;
+            self.family.dpop_jkt = Some(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Step 8.
+    async fn revoke(self, rotated_at: DateTime<Utc>) -> Result<RefreshError, RefreshError> {
+        let Self { mut transaction, family, now, .. } = self;
+        revoke_family(&mut transaction, &family, "a refresh token was used twice", now).await?;
+        transaction.commit().await.map_err(DbError::from)?;
+        let age = (now - rotated_at).num_seconds();
+        tracing::warn!(family.id = %family.family_id, user.id = %family.sub, age, "refresh token reuse: family revoked");
+        Ok(RefreshError::Reused { age })
+    }
+
     /// What was granted at the login.
     #[must_use]
     pub const fn family(&self) -> &Family {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::model::{Family, NewFamily, RefreshSettings, RefreshToken};
 use super::store;
-use crate::clients::ClientId;
+use crate::clients::{ClientId, ClientKind};
 use crate::keys::KekRing;
 use crate::revocations::{self, Revoked};
 use crate::users::Users;
@@ -89,6 +89,8 @@ impl Tokens {
             access_ttl: new.access_ttl,
             created_at: now,
             expires_at: now + delta(settings.absolute),
+            // A confidential client's are bound to the client, which authenticates (RFC 9449 section 5).
+            dpop_jkt: new.key.filter(|_| new.client.kind == ClientKind::Public).cloned(),
             revoked_at: None,
         };
         let expires_at = family.expires_at.min(now + delta(settings.idle));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
+use shared::token::dpop::Thumbprint;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
@@ -53,6 +54,7 @@ struct FamilyRow {
     access_ttl: i32,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    dpop_jkt: Option<String>,
     revoked_at: Option<DateTime<Utc>>,
 }
 
@@ -69,6 +71,7 @@ impl TryFrom<FamilyRow> for Family {
             client_id: row.client_id.parse().map_err(|_| broken("client_id"))?,
             scope: ScopeSet::from_names(&row.scope).map_err(|_| broken("scope"))?,
             access_ttl: access_ttl.map_err(|_| broken("access_ttl"))?,
+            dpop_jkt: row.dpop_jkt.as_deref().map(str::parse).transpose().map_err(|_| broken("dpop_jkt"))?,
             family_id: row.family_id,
             sub: row.sub,
             audience: row.audience,
@@ -95,8 +98,8 @@ pub(super) async fn insert_family(
         "with family as (
              insert into myapi.families
                  (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-                  access_ttl, created_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                  access_ttl, created_at, expires_at, dpop_jkt)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
          )
          insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)",
         family.family_id,
@@ -113,6 +116,7 @@ pub(super) async fn insert_family(
         family.expires_at,
         token_hash,
         expires_at,
+        family.dpop_jkt.as_ref().map(Thumbprint::as_str),
     )
     .execute(conn)
     .await?;
@@ -140,7 +144,7 @@ pub(super) async fn lock_family(conn: &mut Conn, family_id: Uuid) -> Result<Opti
     let row = sqlx::query_as!(
         FamilyRow,
         "select family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-                access_ttl, created_at, expires_at, revoked_at
+                access_ttl, created_at, expires_at, dpop_jkt, revoked_at
          from myapi.families
          where family_id = $1
          for update",
@@ -155,7 +159,7 @@ pub(super) async fn find_family(conn: &mut Conn, family_id: Uuid) -> Result<Opti
     let row = sqlx::query_as!(
         FamilyRow,
         "select family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-                access_ttl, created_at, expires_at, revoked_at
+                access_ttl, created_at, expires_at, dpop_jkt, revoked_at
          from myapi.families
          where family_id = $1",
         family_id,
@@ -247,6 +251,18 @@ pub(super) async fn update_access_ttl(conn: &mut Conn, family: &Family) -> Resul
         "update myapi.families set access_ttl = $2 where family_id = $1",
         family.family_id,
         seconds(family.access_ttl),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The first key that a family's client has proven: from here on it needs it.
+pub(super) async fn bind(conn: &mut Conn, family_id: Uuid, key: &Thumbprint) -> Result<(), DbError> {
+    sqlx::query!(
+        "update myapi.families set dpop_jkt = $2 where family_id = $1 and dpop_jkt is null",
+        family_id,
+        key.as_str(),
     )
     .execute(conn)
     .await?;

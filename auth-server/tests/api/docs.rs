@@ -36,7 +36,7 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
             // Without a client there is nobody to go back to, without a form nothing to read, without a token nobody.
             ("GET", "/authorize" | "/consent")
             | ("POST", "/authorize" | "/login" | "/consent" | "/logout" | "/par") => 400,
-            (_, "/userinfo") => 401,
+            (_, "/userinfo" | "/resource_server_report") => 401,
             _ => 200,
         };
         assert_eq!(answer.status, expected, "{operation:?}: {}", answer.body);

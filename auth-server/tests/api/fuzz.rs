@@ -26,6 +26,7 @@ fn the_corpora_are_replayed() {
     replay("redirect", checks::redirect);
     replay("authorize", checks::authorize);
     replay("pkce", checks::pkce);
+    replay("dpop", checks::dpop);
     replay("assertion", checks::assertion);
 }
 
@@ -34,7 +35,7 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "assertion"];
+    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "dpop", "assertion"];
     assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
@@ -85,6 +86,11 @@ proptest! {
     }
 
     #[test]
+    fn addresses_of_proofs(bytes in near(&["http://", "https://", "HTTP:", "//", "127.0.0.1", "a.example", "[::1]", ":80", ":443", "/", "/..", "/%2e", "%", "%7e", "%C3%bc", "?x", "#", "@", "\\", "\t", "é", "\n"])) {
+        checks::dpop(&bytes);
+    }
+
+    #[test]
     fn assertions(bytes in near(&["{\"alg\":\"EdDSA\"", "{\"alg\":\"none\"", ",\"kid\":\"k\"", ",\"typ\":\"JWT\"", ",\"crit\":[]", "}", "\n", "{\"sub\":\"a\"", ",\"sub\":\"b\"", ",\"iss\":\"a\"", ",\"aud\":\"http://127.0.0.1:8001\"", ",\"jti\":\"1\"", ",\"exp\":60", ",\"exp\":1e300", "."])) {
         checks::assertion(&bytes);
     }
@@ -98,6 +104,7 @@ proptest! {
         checks::redirect(&bytes);
         checks::authorize(&bytes);
         checks::pkce(&bytes);
+        checks::dpop(&bytes);
         checks::assertion(&bytes);
     }
 }

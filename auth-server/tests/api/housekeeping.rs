@@ -64,6 +64,37 @@ async fn partitions_reach_as_far_as_a_token_can_live(pool: Pool) {
     assert_eq!(strays, 0);
 }
 
+/// A table that a migration partitions and nobody keeps would fill its default partition for ever.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn every_table_of_partitions_is_kept(pool: Pool) {
+    let app = TestApp::new(pool.clone()).await;
+    let housekeeping = Housekeeping::new(pool.clone(), app.clock.clone(), DAYS_90);
+    housekeeping.run().await.unwrap();
+    let sql = "select c.relname::text, (select count(*) from pg_inherits i where i.inhparent = c.oid)
+               from pg_partitioned_table p join pg_class c on c.oid = p.partrelid
+               where c.relnamespace = 'myapi'::regnamespace
+               order by 1";
+    let counted = || async { sqlx::query_as::<_, (String, i64)>(sql).fetch_all(&pool).await.unwrap() };
+    let before = counted().await;
+    assert!(before.len() >= 6, "{before:?}");
+    app.clock.advance(TimeDelta::days(40));
+    housekeeping.run().await.unwrap();
+    for ((table, before), (_, after)) in before.into_iter().zip(counted().await) {
+        assert!(after > before, "{table} has no partitions made ahead");
+    }
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn only_a_table_of_partitions_has_partitions(pool: Pool) {
+    for table in ["users", "pushed_requests_default", "nothing", "sessions"] {
+        let made = sqlx::query("select myapi.make_partitions($1, interval '1 day', now())").bind(table);
+        let error = made.execute(&pool).await.unwrap_err().to_string();
+        assert!(error.contains("not a table of partitions"), "{table}: {error}");
+        let dropped = sqlx::query("select myapi.drop_partition($1, now())").bind(table);
+        assert!(dropped.execute(&pool).await.unwrap_err().to_string().contains("not a table of partitions"), "{table}");
+    }
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn what_the_default_partition_caught_moves_where_it_belongs(pool: Pool) {
     let settings = [("MYAPI_AUTH__REFRESH_TOKEN_IDLE_TTL", "5184000")];

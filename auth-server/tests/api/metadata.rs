@@ -38,6 +38,11 @@ async fn m01_the_document(pool: Pool) {
       "code_challenge_methods_supported": [
         "S256"
       ],
+      "dpop_signing_alg_values_supported": [
+        "ES256",
+        "EdDSA",
+        "RS256"
+      ],
       "end_session_endpoint": "http://127.0.0.1:8001/logout",
       "grant_types_supported": [
         "authorization_code",

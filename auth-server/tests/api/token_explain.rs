@@ -100,6 +100,11 @@ async fn a_good_token_passes_every_check(pool: Pool) {
     let own = app.token_basic(CONFIDENTIAL, &app.secret, &own).await.access_token();
     assert_eq!(Explained::of(&binary, &own, &[]).detail("user"), "a client's own token: there is none");
 
+    let jkt = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+    let bound = changed(&token, 1, |json| json["cnf"] = json!({ "jkt": jkt }));
+    let detail = Explained::of(&binary, &bound, &[]).detail("cnf").to_owned();
+    assert!(detail.starts_with(&format!("bound to the key {jkt}: ")), "{detail}");
+
     let people = binary.run_with(&["token", "explain", "-"], &token);
     assert!(people.stdout.ends_with("The token is good.\n"), "{}", people.stdout);
     let file = binary.write("token.txt", &token);

@@ -85,7 +85,8 @@ found.other = { scope: other.scope, aud: audience(other.access_token) === OTHER_
 
 // The name was good once; what is wrong is told when it is pushed.
 found.again = (await ask(url)).status
-const wrong = { redirect_uri: REDIRECT_URI, scope: 'no:such', code_challenge: 'x'.repeat(43), code_challenge_method: 'S256' }
+const challenge = await relying.calculatePKCECodeChallenge(verifier)
+const wrong = { redirect_uri: REDIRECT_URI, scope: 'no:such', code_challenge: challenge, code_challenge_method: 'S256' }
 found.refused = await relying.buildAuthorizationUrlWithPAR(config, wrong).then(
   () => null,
   (error) => ({ error: error.error, status: error.status }),

@@ -2,6 +2,7 @@
 
 mod health;
 mod openapi;
+mod resource;
 
 use axum::Router;
 use shared::http::docs::{self, Endpoints, PageOptions};
@@ -9,6 +10,8 @@ use shared::http::layers::{self, ErrorFormat, LayerOptions};
 use shared::http::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use resource::Resource;
 
 use crate::movies;
 use crate::state::AppState;
@@ -18,6 +21,8 @@ use crate::state::AppState;
 pub struct AppOptions {
     /// Clients reach this service by https only.
     pub is_https: bool,
+    /// What it says of itself to clients.
+    pub resource: Resource,
     /// Whether there are `/docs` and `/openapi.json`.
     pub has_docs: bool,
     /// Where the page of `/docs` gets its tokens.
@@ -38,10 +43,11 @@ pub fn rooms() -> OpenApiRouter<AppState> {
 
 /// Puts health, documents, fallbacks and layers around `rooms`.
 pub fn assemble(rooms: OpenApiRouter<AppState>, state: AppState, options: AppOptions) -> Router {
-    let AppOptions { is_https, has_docs, login, docs_client } = options;
+    let AppOptions { is_https, resource, has_docs, login, docs_client } = options;
     let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&login))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .merge(resource::router(&resource))
         .merge(rooms)
         .split_for_parts();
     let page = PageOptions {

@@ -9,7 +9,9 @@ use utoipa::openapi::Components;
 use crate::movies::handlers::MoviesRead;
 use crate::movies::handlers::write::MoviesWrite;
 
-const DESCRIPTION: &str = "Films for whoever holds an access token with the scope `movies:read`; changes need `movies:write`.\n\n\
+const DESCRIPTION: &str = "Films for whoever holds an access token with the scope `movies:read`; changes need `movies:write`. A \
+    token that is bound to a key comes by `Authorization: DPoP` with a proof in the header `DPoP` (RFC 9449), any other by \
+    `Authorization: Bearer`.\n\n\
     Every answer carries an `X-Request-Id`, by which the log knows the request. Errors are problem documents \
     (RFC 9457), whose `code` is stable.";
 
@@ -19,6 +21,7 @@ const DESCRIPTION: &str = "Films for whoever holds an access token with the scop
     components(schemas(Problem)),
     tags(
         (name = "Movies", description = "Looking up films, and changing them."),
+        (name = "Discovery", description = "For clients that know the address alone."),
         (name = "Health", description = "For load balancers and supervisors."),
     )
 )]

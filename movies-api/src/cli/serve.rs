@@ -18,7 +18,7 @@ use super::background::Background;
 use super::database;
 use super::metrics::Metrics;
 use super::{BIND, VERSION};
-use crate::app::{self, AppOptions};
+use crate::app::{self, AppOptions, Resource};
 use crate::config::{Config, MAX_CONNECTIONS, REALM, START_TIMEOUT};
 use crate::state::AppState;
 
@@ -68,12 +68,14 @@ impl Serve {
 
         let verifier = Verifier::new(config.issuer.clone(), config.audience.clone(), keys.set())
             .with_revocations(revocations.clone());
-        let gate = Arc::new(Gate::new(verifier, keys.clone(), REALM, Clock::system()));
+        let (audience, issuer) = (config.audience.clone(), config.issuer.clone());
+        let resource = Resource { audience, issuer, requires_dpop: config.requires_dpop };
+        let gate = Arc::new(resource.guard(Gate::new(verifier, keys.clone(), REALM, Clock::system())));
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let login = Endpoints::of(&config.issuer);
         let docs_client = config.docs_client.clone();
-        let options = AppOptions { is_https, has_docs: config.has_docs, login, docs_client };
+        let options = AppOptions { is_https, resource, has_docs: config.has_docs, login, docs_client };
         let app = app::router(AppState { pool: pool.clone(), primary, gate }, options);
 
         tracing::info!(

@@ -22,7 +22,8 @@ async fn s01_without_credentials_the_challenge_names_no_error(pool: PgPool) {
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization
-    www-authenticate: Bearer realm="movies"
+    www-authenticate: Bearer realm="movies", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
+    www-authenticate: DPoP realm="movies", algs="ES256 EdDSA RS256", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
     x-content-type-options: nosniff
 
     {"title":"A bearer token is required","status":401,"code":"token_missing"}
@@ -63,7 +64,8 @@ async fn s02_every_bad_token_gets_one_and_the_same_answer(pool: PgPool) {
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization
-    www-authenticate: Bearer realm="movies", error="invalid_token", error_description="The token is expired, revoked, malformed or not meant for this service."
+    www-authenticate: Bearer realm="movies", error="invalid_token", error_description="The token is expired, revoked, malformed or not meant for this service.", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
+    www-authenticate: DPoP realm="movies", algs="ES256 EdDSA RS256", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
     x-content-type-options: nosniff
 
     {"title":"The bearer token is not valid","status":401,"code":"token_invalid","detail":"The token is expired, revoked, malformed or not meant for this service."}
@@ -81,7 +83,7 @@ async fn s03_a_token_of_another_scope_is_told_which_one_it_lacks(pool: PgPool) {
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization
-    www-authenticate: Bearer realm="movies", error="insufficient_scope", error_description="The token does not have the scope that this needs.", scope="movies:read"
+    www-authenticate: Bearer realm="movies", error="insufficient_scope", error_description="The token does not have the scope that this needs.", scope="movies:read", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
     x-content-type-options: nosniff
 
     {"title":"The bearer token's scope is too narrow","status":403,"code":"scope_insufficient","detail":"This needs the scope movies:read."}
@@ -101,7 +103,7 @@ async fn s04_several_or_malformed_credentials_are_a_bad_request(pool: PgPool) {
     content-type: application/problem+json
     referrer-policy: no-referrer
     vary: Authorization
-    www-authenticate: Bearer realm="movies", error="invalid_request", error_description="The request must carry exactly one well-formed bearer token."
+    www-authenticate: Bearer realm="movies", error="invalid_request", error_description="The request must carry exactly one well-formed bearer token.", resource_metadata="http://127.0.0.1:8000/.well-known/oauth-protected-resource"
     x-content-type-options: nosniff
 
     {"title":"The request is malformed","status":400,"code":"request_malformed","detail":"The request must carry exactly one well-formed bearer token, in the Authorization header."}

@@ -9,6 +9,7 @@ mod command_line;
 mod data_set;
 mod decades;
 mod docs;
+mod dpop;
 mod export;
 mod health;
 mod http_export;

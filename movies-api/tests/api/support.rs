@@ -10,7 +10,7 @@ use axum::body::Body;
 use chrono::DateTime;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use movies_api::app::{self, AppOptions};
+use movies_api::app::{self, AppOptions, Resource};
 use movies_api::config::REALM;
 use movies_api::state::AppState;
 use serde_json::Value;
@@ -79,17 +79,37 @@ impl TestApp {
         Self::build(pool, issuer, parts, has_docs, rooms)
     }
 
+    /// Takes tokens that are bound to a key alone.
+    pub fn requiring_dpop(pool: Pool) -> Self {
+        let issuer = TestIssuer::es256();
+        let keys = Keys::fixed(issuer.key_set());
+        let parts = (keys, Revocations::off(), Self::standing_clock());
+        let resource = Resource { requires_dpop: true, ..resource(&issuer) };
+        Self::of(pool, issuer, parts, resource, (true, app::rooms()))
+    }
+
     fn build(
         pool: Pool,
         issuer: TestIssuer,
-        (keys, revocations, clock): (Keys, Revocations, Clock),
+        parts: (Keys, Revocations, Clock),
         has_docs: bool,
         rooms: OpenApiRouter<AppState>,
     ) -> Self {
+        let resource = resource(&issuer);
+        Self::of(pool, issuer, parts, resource, (has_docs, rooms))
+    }
+
+    fn of(
+        pool: Pool,
+        issuer: TestIssuer,
+        (keys, revocations, clock): (Keys, Revocations, Clock),
+        resource: Resource,
+        (has_docs, rooms): (bool, OpenApiRouter<AppState>),
+    ) -> Self {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
-        let gate = Arc::new(Gate::new(verifier, keys, REALM, clock.clone()));
+        let gate = Arc::new(resource.guard(Gate::new(verifier, keys, REALM, clock.clone())));
         let login = Endpoints::of(issuer.issuer());
-        let options = AppOptions { is_https: false, has_docs, login, docs_client: Some("demo".to_owned()) };
+        let options = AppOptions { is_https: false, resource, has_docs, login, docs_client: Some("demo".to_owned()) };
         Self {
             issuer,
             clock,
@@ -143,6 +163,11 @@ impl TestApp {
         let body = body.collect().await.unwrap().to_bytes();
         Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
+}
+
+fn resource(issuer: &TestIssuer) -> Resource {
+    let (audience, issuer) = (issuer.audience().to_owned(), issuer.issuer().to_owned());
+    Resource { audience, issuer, requires_dpop: false }
 }
 
 /// The service in its own serving loop, for what only real HTTP shows.

@@ -114,6 +114,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
         trace.id = trace::find_id(request.headers()),
+        error.code = tracing::field::Empty,
     )
 }
 

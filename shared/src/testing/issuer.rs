@@ -11,9 +11,11 @@ use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::Jwk as PrivateJwk;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::token::claims::{AccessClaims, Audience};
+use crate::token::dpop::Thumbprint;
 use crate::token::keys::{Algorithm, KeySet, VerifyingKey};
 use crate::token::scope::ScopeSet;
 
@@ -137,6 +139,7 @@ impl TestIssuer {
             auth_time: None,
             name: None,
             email: None,
+            cnf: None,
         }
     }
 
@@ -165,6 +168,24 @@ impl TestIssuer {
     pub fn token(&self, now: DateTime<Utc>) -> TokenBuilder<'_> {
         let Ok(Value::Object(claims)) = serde_json::to_value(self.claims(now)) else { unreachable!("{BROKEN}") };
         TokenBuilder { issuer: self, header: self.header(), claims }
+    }
+
+    /// Begins a DPoP proof of this key (RFC 9449), made at `now` for a request, whose header and claims can be changed one by
+    /// one.
+    #[must_use]
+    pub fn proof(&self, method: &str, address: &str, now: DateTime<Utc>) -> TokenBuilder<'_> {
+        let jwk = serde_json::to_value(&self.public.jwk().params).expect(BROKEN);
+        let header = json!({ "typ": "dpop+jwt", "alg": self.public.algorithm().as_str(), "jwk": jwk });
+        let jti = Uuid::new_v4().to_string();
+        let claims = json!({ "jti": jti, "htm": method, "htu": address, "iat": now.timestamp() });
+        let (Value::Object(header), Value::Object(claims)) = (header, claims) else { unreachable!("{BROKEN}") };
+        TokenBuilder { issuer: self, header, claims }
+    }
+
+    /// The thumbprint of the public key, as tokens that are bound to it carry it.
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.public.thumbprint().parse().expect(BROKEN)
     }
 
     fn header(&self) -> Map<String, Value> {
@@ -217,6 +238,18 @@ impl TokenBuilder<'_> {
     #[must_use]
     pub fn scope(self, scope: &str) -> Self {
         self.claim("scope", scope)
+    }
+
+    /// Binds a token to the key of this thumbprint.
+    #[must_use]
+    pub fn bound_to(self, key: &Thumbprint) -> Self {
+        self.claim("cnf", json!({ "jkt": key.as_str() }))
+    }
+
+    /// Makes a proof one for this access token.
+    #[must_use]
+    pub fn for_token(self, token: &str) -> Self {
+        self.claim("ath", URL_SAFE_NO_PAD.encode(Sha256::digest(token)))
     }
 
     /// The text of the header, for edits that JSON values cannot express.

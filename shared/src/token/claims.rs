@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::dpop::Thumbprint;
 use super::scope::ScopeSet;
 
 /// What an access token says. Times are seconds since the epoch.
@@ -51,6 +52,17 @@ pub struct AccessClaims {
     /// The user's e-mail address, where scope `email` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// The key that the token is bound to. Who takes such a token has to ask for a proof: a
+    /// [`Gate`](super::bearer::Gate) does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What the holder of a bound token has to prove (RFC 7800 section 3, RFC 9449 section 6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Confirmation {
+    /// The thumbprint of the key.
+    pub jkt: Thumbprint,
 }
 
 /// The `aud` claim: one string, or a list of them (RFC 7519 section 4.1.3). One audience is written as a string.
@@ -72,8 +84,8 @@ pub enum ClaimError {
     /// The scope is outside the grammar of RFC 6749 section 3.3.
     #[error("claim scope is malformed")]
     Scope,
-    /// The token is bound to a key that only its holder can prove (RFC 7800 `cnf`); taken as a mere bearer token, it
-    /// would lose that protection.
+    /// The token is bound (RFC 7800 `cnf`) in another way than by the thumbprint of a DPoP key; taken as a mere bearer
+    /// token, it would lose that protection.
     #[error("claim cnf binds the token to a proof that is not checked here")]
     Confirmation,
 }
@@ -109,9 +121,6 @@ impl TryFrom<Map<String, Value>> for AccessClaims {
     type Error = ClaimError;
 
     fn try_from(mut members: Map<String, Value>) -> Result<Self, ClaimError> {
-        if members.contains_key("cnf") {
-            return Err(ClaimError::Confirmation);
-        }
         Ok(Self {
             iss: required(text(&mut members, "iss")?, "iss")?,
             aud: audience(&mut members)?,
@@ -128,6 +137,7 @@ impl TryFrom<Map<String, Value>> for AccessClaims {
             auth_time: integer(&members, "auth_time")?,
             name: string(&mut members, "name")?,
             email: string(&mut members, "email")?,
+            cnf: confirmation(&mut members)?,
         })
     }
 }
@@ -163,6 +173,19 @@ fn scope(members: &mut Map<String, Value>) -> Result<ScopeSet, ClaimError> {
     match string(members, "scope")? {
         None => Ok(ScopeSet::default()),
         Some(value) => value.parse().map_err(|_| ClaimError::Scope),
+    }
+}
+
+/// One key and nothing beside it: another method would be another thing to prove.
+fn confirmation(members: &mut Map<String, Value>) -> Result<Option<Confirmation>, ClaimError> {
+    let Some(value) = members.remove("cnf") else { return Ok(None) };
+    let Value::Object(methods) = value else { return Err(ClaimError::Confirmation) };
+    match methods.get("jkt") {
+        Some(Value::String(jkt)) if methods.len() == 1 => {
+            let jkt = jkt.parse().map_err(|_| ClaimError::Confirmation)?;
+            Ok(Some(Confirmation { jkt }))
+        }
+        _ => Err(ClaimError::Confirmation),
     }
 }
 

@@ -6,15 +6,19 @@
 //!    outcome.
 //! 4. [`revocations`] follows what was revoked, and is asked at every request.
 //! 5. [`bearer`] takes the token out of a request (RFC 6750), asks the verifier, and answers refusals.
-//! 6. [`heartbeat`] reports which keys this process holds, so that no key signs before everyone has it.
+//! 6. [`dpop`] checks the proofs that come with tokens which are bound to a key (RFC 9449).
+//! 7. [`heartbeat`] reports which keys this process holds, so that no key signs before everyone has it.
+//! 8. [`resource`] is what a resource server says of itself (RFC 9728).
 //!
 //! [`claims`] and [`scope`] are the vocabulary that auth-server mints with, too.
 
 pub mod bearer;
 pub mod claims;
+pub mod dpop;
 pub mod heartbeat;
 pub mod json;
 pub mod keys;
+pub mod resource;
 pub mod revocations;
 pub mod scope;
 pub mod source;

@@ -8,6 +8,7 @@ mod cache;
 mod clocks;
 mod config;
 mod disk;
+mod dpop;
 mod feed;
 mod heartbeat;
 mod keys;

@@ -126,7 +126,7 @@ pub async fn send(router: &Router, path: &str, authorization: &[&str]) -> Wire {
     receive(router, request.body(Body::empty()).unwrap()).await
 }
 
-async fn receive(router: &Router, request: Request<Body>) -> Wire {
+pub async fn receive(router: &Router, request: Request<Body>) -> Wire {
     let response = router.clone().oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = String::from_utf8(to_bytes(body, 1 << 20).await.unwrap().to_vec()).unwrap();

@@ -14,7 +14,8 @@ use super::service::Service;
 use super::wire::{Answer, ask, post, present};
 use super::{PATIENCE, Run, Sandbox};
 
-const PASSWORD: &str = "four words of one's own";
+/// Of the user.
+pub const PASSWORD: &str = "four words of one's own";
 const MOVIES: &str = "movie_id,title,released,rating\n1,The Land Girls,1998,6.1\n";
 
 /// Comes back when the condition holds.

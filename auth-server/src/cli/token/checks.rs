@@ -68,6 +68,12 @@ pub(super) fn check(token: &str, rules: &Rules, findings: &mut Findings) -> Opti
     if let Some(claims) = &claims {
         check_parties(claims, rules, findings);
         check_times(claims, rules, findings);
+        // Most are bound to nothing, and there is nothing to say.
+        if let Some(bound) = &claims.cnf {
+            let how =
+                "it comes by the scheme DPoP with a proof of that key (RFC 9449), and is refused as a bearer token";
+            findings.ok("cnf", format!("bound to the key {}: {how}", bound.jkt));
+        }
     }
     let algorithm = header.as_ref().and_then(|header| header.get("alg")).and_then(Value::as_str);
     let key = check_key(kid.as_deref(), algorithm, rules, findings);

@@ -9,6 +9,7 @@ use oxide_auth::code_grant::extensions::Pkce;
 use oxide_auth::primitives::grant::Extensions;
 use oxide_auth::primitives::registrar::{BoundClient, ExactUrl, PreGrant, RegisteredUrl};
 use oxide_auth::primitives::scope::Scope;
+use shared::token::dpop::Thumbprint;
 use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
@@ -37,6 +38,8 @@ pub(crate) struct Asked {
     pub nonce: Option<String>,
     /// The S256 challenge.
     pub code_challenge: String,
+    /// The key that the code is to be bound to.
+    pub dpop_jkt: Option<Thumbprint>,
     /// Which pages it wants.
     pub prompt: PromptNames,
     /// Seconds since the login that are not too many.
@@ -193,6 +196,7 @@ fn finish(
     let refuse = |reason| back(Some(&client), parameters, reason);
     let prompt = PromptNames::read(parameters).map_err(refuse)?;
     let max_age = validate::max_age(parameters).map_err(refuse)?;
+    let dpop_jkt = validate::dpop_jkt(parameters).map_err(refuse)?;
     Ok(Asked {
         redirect_uri: pre_grant.redirect_uri.as_str().to_owned(),
         state: client_state,
@@ -200,6 +204,7 @@ fn finish(
         scope: granted.scope,
         nonce: parameters.get("nonce").map(str::to_owned),
         code_challenge: challenge.ok_or(machine("the challenge was lost"))?.to_owned(),
+        dpop_jkt,
         prompt,
         max_age,
         login_hint: parameters.get("login_hint").map(str::to_owned),

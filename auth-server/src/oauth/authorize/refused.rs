@@ -78,6 +78,8 @@ pub enum Reason {
     Prompt,
     /// No whole number of seconds.
     MaxAge,
+    /// Not base64url of 32 bytes.
+    Thumbprint,
     /// Not an id_token of this server for this client.
     Hint,
     /// OpenID Connect core section 6.
@@ -121,6 +123,7 @@ impl Reason {
             Self::Challenge => "code_challenge is not an S256 challenge",
             Self::Prompt => "prompt is none alone, or login and consent",
             Self::MaxAge => "max_age is a number of seconds",
+            Self::Thumbprint => "dpop_jkt is not the SHA-256 thumbprint of a key",
             Self::Hint => "id_token_hint is not an id_token of this server for this client",
             Self::RequestObject => "request objects are not supported",
             Self::RequestUri => "request objects by reference are not supported",
@@ -146,6 +149,7 @@ impl Reason {
             | Self::Challenge
             | Self::Prompt
             | Self::MaxAge
+            | Self::Thumbprint
             | Self::Hint
             | Self::PushRequired => "invalid_request",
             Self::RequestObject => "request_not_supported",

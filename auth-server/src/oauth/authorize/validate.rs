@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use oxide_auth::code_grant::authorization;
+use shared::token::dpop::Thumbprint;
 
 use super::refused::Reason;
 use crate::clients::Client;
@@ -105,6 +106,7 @@ pub fn check(parameters: Parameters<'_>, client: &Client) -> Result<(), Reason> 
     check_unsupported(parameters)?;
     check_response_mode(parameters)?;
     check_pkce(parameters)?;
+    dpop_jkt(parameters)?;
     check_target(parameters, client)
 }
 
@@ -138,6 +140,14 @@ fn check_target(parameters: Parameters<'_>, client: &Client) -> Result<(), Reaso
         Some(resource) if !client.may_target(resource) => Err(Reason::Target),
         _ => Ok(()),
     }
+}
+
+/// The key that the code will be bound to (RFC 9449 section 10).
+///
+/// # Errors
+/// [`Reason::Thumbprint`] for anything but one.
+pub fn dpop_jkt(parameters: Parameters<'_>) -> Result<Option<Thumbprint>, Reason> {
+    parameters.get("dpop_jkt").map(|text| text.parse().map_err(|_| Reason::Thumbprint)).transpose()
 }
 
 /// Seconds since the login that are not too many.

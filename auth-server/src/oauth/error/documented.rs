@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
 use shared::db::DbError;
 use shared::http::docs::Answers;
+use shared::token::dpop::ProofRefusal;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
@@ -46,6 +47,8 @@ impl IntoResponses for TokenError {
             Self::GrantNotAllowed,
             Self::Scope,
             Self::Target,
+            Self::Proof(ProofRefusal::Replayed),
+            Self::Nonce,
             Self::Client(clients::AuthenticateError::Unknown),
             Self::Form(FormError::TooLarge),
             Self::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
@@ -73,6 +76,24 @@ impl IntoResponses for ClientErrors {
     }
 }
 
+/// What the reports of resource servers are answered.
+pub(in crate::oauth) struct ReportErrors;
+
+impl IntoResponses for ReportErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let errors = [
+            TokenError::Report,
+            TokenError::MayNotReport,
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
 /// What the endpoint of pushed authorization requests answers.
 pub(in crate::oauth) struct PushErrors;
 
@@ -86,6 +107,8 @@ impl IntoResponses for PushErrors {
             TokenError::Pushed(Reason::Target),
             TokenError::Pushed(Reason::RequestObject),
             TokenError::Pushed(Reason::Registration),
+            TokenError::Proof(ProofRefusal::Replayed),
+            TokenError::Nonce,
             TokenError::Client(clients::AuthenticateError::Unknown),
             TokenError::Form(FormError::TooLarge),
             TokenError::Throttled(Throttled { retry_after: Duration::from_secs(1), limit: "" }),

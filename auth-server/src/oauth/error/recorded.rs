@@ -12,7 +12,9 @@ pub(super) fn record(refused: &TokenError, error: &str) {
         // A refused login is recorded where logins are checked, for pages too.
         (_, TokenError::User(_)) => return,
         ("invalid_grant", TokenError::Refresh(RefreshError::Reused { .. })) => Kind::RefreshReuse,
-        ("invalid_grant" | "unauthorized_client" | "invalid_scope" | "invalid_target", _) => Kind::TokenRefused,
+        ("invalid_dpop_proof" | "invalid_grant" | "unauthorized_client" | "invalid_scope" | "invalid_target", _) => {
+            Kind::TokenRefused
+        }
         _ => return,
     };
     audit::note(Event::not_ok(kind, Outcome::Refused, refused));

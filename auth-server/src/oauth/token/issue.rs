@@ -12,6 +12,7 @@ use shared::token::keys::Algorithm;
 use uuid::Uuid;
 
 use crate::clients::Client;
+use crate::oauth::dpop::Binding;
 use crate::oauth::error::TokenError;
 use crate::oauth::target::Granted;
 use crate::state::AppState;
@@ -27,11 +28,14 @@ pub(super) struct UserGrant<'a> {
     pub sid: Uuid,
     /// When the user proved who they are.
     pub auth_time: DateTime<Utc>,
+    /// The key that the token is bound to.
+    pub binding: &'a Binding,
 }
 
 /// A signed access token and its end.
 pub(super) struct Minted {
     pub token: String,
+    pub token_type: &'static str,
     pub expires_at: DateTime<Utc>,
 }
 
@@ -55,8 +59,9 @@ pub(super) fn access_token(state: &AppState, grant: UserGrant<'_>, now: DateTime
         cver: Some(grant.client.client_version),
         nbf: None,
         auth_time: Some(grant.auth_time.timestamp()),
+        cnf: grant.binding.confirmation(),
     };
-    Ok(Minted { token: state.keys.sign(&claims)?, expires_at })
+    Ok(Minted { token: state.keys.sign(&claims)?, token_type: grant.binding.token_type(), expires_at })
 }
 
 /// Signs an access token for a client itself. Its version is the client's, and it has no `sid`: no login is behind it.
@@ -64,6 +69,7 @@ pub(super) fn client_token(
     state: &AppState,
     client: &Client,
     granted: Granted,
+    binding: &Binding,
     now: DateTime<Utc>,
 ) -> Result<Minted, TokenError> {
     let expires_at = end(state, client, now);
@@ -83,8 +89,9 @@ pub(super) fn client_token(
         cver: Some(client.client_version),
         nbf: None,
         auth_time: None,
+        cnf: binding.confirmation(),
     };
-    Ok(Minted { token: state.keys.sign(&claims)?, expires_at })
+    Ok(Minted { token: state.keys.sign(&claims)?, token_type: binding.token_type(), expires_at })
 }
 
 /// Life of a client's access tokens.

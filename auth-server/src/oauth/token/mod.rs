@@ -17,6 +17,7 @@ mod schemas;
 mod service;
 
 use http::{HeaderName, HeaderValue, Method, header};
+use shared::token::dpop::{NONCE, PROOF};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
@@ -36,9 +37,14 @@ pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
 pub(super) fn cors(state: &AppState) -> CorsLayer {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: no cookie means anything here.
-    CorsLayer::new().allow_origin(AllowOrigin::list(origins)).allow_methods([Method::POST]).allow_headers([
-        header::AUTHORIZATION,
-        header::CONTENT_TYPE,
-        HeaderName::from_static("x-requested-with"),
-    ])
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("x-requested-with"),
+            HeaderName::from_static(PROOF),
+        ])
+        .expose_headers([HeaderName::from_static(NONCE)])
 }

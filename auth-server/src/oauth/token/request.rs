@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use oxide_auth::code_grant::accesstoken::{self, Authorization};
 use oxide_auth::code_grant::{client_credentials, refresh};
+use shared::db::{Conn, DbError};
+use shared::token::dpop::{Proof, Thumbprint};
 
 use super::machine::password;
 use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::limits::Origin;
+use crate::oauth::dpop::{self, Binding};
 use crate::oauth::error::TokenError;
 use crate::oauth::request::ProtocolForm;
 use crate::state::AppState;
@@ -16,11 +19,18 @@ use crate::state::AppState;
 #[derive(Clone, Copy)]
 pub(super) struct TokenRequest<'a> {
     form: &'a ProtocolForm,
+    /// Good, and not taken yet.
+    proof: Option<&'a Proof>,
 }
 
 impl<'a> TokenRequest<'a> {
-    pub(super) const fn new(form: &'a ProtocolForm) -> Self {
-        Self { form }
+    pub(super) const fn new(form: &'a ProtocolForm, proof: Option<&'a Proof>) -> Self {
+        Self { form, proof }
+    }
+
+    /// The proof that came with it.
+    pub(super) const fn proof(&self) -> Option<&'a Proof> {
+        self.proof
     }
 
     /// A parameter of the body; `None` where it is absent or empty.
@@ -74,6 +84,25 @@ impl ClientRequest<'_> {
     /// Where it comes from.
     pub(super) const fn origin(&self) -> &Origin {
         self.request.form.origin()
+    }
+
+    /// The key whose holder asks, if it is proven.
+    pub(super) fn key(&self) -> Option<&Thumbprint> {
+        self.request.proof.map(Proof::key)
+    }
+
+    /// Takes the proof, when nothing else stands between the request and its token.
+    pub(super) async fn bind(&self, state: &AppState) -> Result<Binding, TokenError> {
+        if self.request.proof.is_none() {
+            return Ok(Binding::none());
+        }
+        let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+        self.bind_in(&mut conn).await
+    }
+
+    /// The same, in the transaction of what is written for it.
+    pub(super) async fn bind_in(&self, conn: &mut Conn) -> Result<Binding, TokenError> {
+        dpop::take(conn, self.request.proof).await
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct TokenResponse {
     /// A JWT (RFC 9068), for the resource server alone: clients do not look inside.
     #[schema(example = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJ….c2ln…")]
     pub access_token: String,
-    /// Always `Bearer`.
+    /// `DPoP` where the token is bound to the key of a proof, else `Bearer`.
     #[schema(example = "Bearer")]
     pub token_type: &'static str,
     /// Seconds.
@@ -40,7 +40,14 @@ pub(super) struct TokenResponse {
 impl TokenResponse {
     pub(super) fn new(minted: Minted, scope: ScopeSet, refresh_token: Option<String>, now: DateTime<Utc>) -> Self {
         let expires_in = minted.expires_at.timestamp() - now.timestamp();
-        Self { access_token: minted.token, token_type: "Bearer", expires_in, scope, refresh_token, id_token: None }
+        Self {
+            access_token: minted.token,
+            token_type: minted.token_type,
+            expires_in,
+            scope,
+            refresh_token,
+            id_token: None,
+        }
     }
 }
 

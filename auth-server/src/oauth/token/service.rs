@@ -1,5 +1,7 @@
 //! From a well-formed request to the grant that answers it.
 
+use shared::token::dpop::ProofRefusal;
+
 use super::grants;
 use super::request::TokenRequest;
 use super::schemas::TokenResponse;
@@ -16,6 +18,7 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
     if !client.allows(grant) {
         return Err(TokenError::GrantNotAllowed);
     }
+    check_proof(request, &client)?;
     // `audience` is what some clients say in place of `resource`.
     let named = [request.parameter("resource"), request.parameter("audience")];
     let targets = Targets::read(state, &client, &named.each_ref().map(Option::as_deref)).await?;
@@ -57,4 +60,13 @@ fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::
     }
     let client_id = state.config.default_client.clone()?;
     Some(crate::clients::Presented { client_id, proof: crate::clients::Proof::None })
+}
+
+/// "the authorization server MUST reject token requests from the client that do not contain the DPoP header" (RFC 9449
+/// section 5.2).
+fn check_proof(request: TokenRequest<'_>, client: &Client) -> Result<(), TokenError> {
+    if client.dpop_bound_access_tokens && request.proof().is_none() {
+        return Err(ProofRefusal::Missing.into());
+    }
+    Ok(())
 }

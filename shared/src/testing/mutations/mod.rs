@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fixture that fails must fail the test")]
 
 mod payloads;
+pub mod proofs;
 mod shapes;
 mod signatures;
 

@@ -1,8 +1,9 @@
-//! Bearer tokens in requests (RFC 6750), as an axum extractor whose type is the permission, and as a tower layer.
+//! Access tokens in requests (RFC 6750, RFC 9449), as an axum extractor whose type is the permission, and as a tower layer.
 //!
 //! 1. `credentials` takes the token out of `Authorization`; query and body are never read for one (RFC 9700 section
 //!    4.3.2).
-//! 2. [`Gate::authenticate`] verifies it; an unknown key makes the [`Keys`] look for it once.
+//! 2. [`Gate::authenticate`] verifies it; an unknown key makes the [`Keys`] look for it once. A token that is bound to a key
+//!    comes by the scheme `DPoP` with a proof ([`super::dpop`]), any other by `Bearer`: neither is taken for the other.
 //! 3. [`Gate::permit`] asks whether the scope is in the token, and whether what was revoked is known well enough for this
 //!    request ([`WhenStale`]).
 //! 4. [`Denied`] answers, with one text for every bad token; the precise reason goes to the log, once.
@@ -24,6 +25,7 @@
 //! }
 //! ```
 
+mod binding;
 mod credentials;
 mod denied;
 mod layer;
@@ -35,15 +37,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::Method;
 use axum::http::request::Parts;
+use url::Url;
 
 use super::claims::AccessClaims;
+use super::dpop::Proofs;
 use super::revocations::{Freshness, Revocations};
 use super::source::Keys;
 use super::verifier::{Refusal, Verifier};
 use crate::clock::Clock;
 use crate::http::docs::Answers;
 use crate::metrics;
-use denied::Reason;
+use credentials::Scheme;
+use denied::{Guarded, Reason, Takes};
 
 pub use denied::Denied;
 pub use layer::{Require, RequireLayer};
@@ -110,7 +115,9 @@ impl<P: Permission> Authorized<P> {
 pub struct Gate {
     verifier: Verifier,
     keys: Keys,
-    realm: Arc<str>,
+    guarded: Arc<Guarded>,
+    /// Without it no bound token is taken.
+    proofs: Option<Proofs>,
     clock: Clock,
     stale: AtomicU64,
 }
@@ -120,8 +127,31 @@ impl Gate {
     /// realm names what is protected; characters that a quoted string cannot carry are dropped from it.
     pub fn new(verifier: Verifier, keys: Keys, realm: &str, clock: Clock) -> Self {
         let quotable = |c: &char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-        let realm = realm.chars().filter(quotable).collect::<String>().into();
-        Self { verifier, keys, realm, clock, stale: AtomicU64::new(0) }
+        let realm = realm.chars().filter(quotable).collect();
+        let guarded = Arc::new(Guarded { realm, metadata: None, takes: Takes::Bearer });
+        Self { verifier, keys, guarded, proofs: None, clock, stale: AtomicU64::new(0) }
+    }
+
+    /// The same, and tokens that are bound to a key are taken with their proof (RFC 9449). Without this they are refused.
+    #[must_use]
+    pub fn with_proofs(self, proofs: Proofs) -> Self {
+        let guarded = Arc::new(Guarded { takes: Takes::Both, ..self.guarded.as_ref().clone() });
+        Self { proofs: Some(proofs), guarded, ..self }
+    }
+
+    /// The same, and no other tokens are taken.
+    #[must_use]
+    pub fn with_proofs_alone(self, proofs: Proofs) -> Self {
+        let guarded = Arc::new(Guarded { takes: Takes::Bound, ..self.guarded.as_ref().clone() });
+        Self { proofs: Some(proofs), guarded, ..self }
+    }
+
+    /// The same, and challenges tell where the metadata of what is guarded is (RFC 9728 section 5.1): an address as
+    /// [`super::resource::metadata_address`] makes it.
+    #[must_use]
+    pub fn with_metadata(self, address: &Url) -> Self {
+        let guarded = Arc::new(Guarded { metadata: Some(address.to_string()), ..self.guarded.as_ref().clone() });
+        Self { guarded, ..self }
     }
 
     /// What is revoked, and how current that is.
@@ -145,14 +175,18 @@ impl Gate {
     ///
     /// The complete answer to send.
     pub async fn authenticate(&self, parts: &mut Parts) -> Result<Arc<AccessClaims>, Denied> {
-        let token = credentials::token(parts).await.map_err(|reason| self.deny(reason))?;
+        let (scheme, token) = self.judge(credentials::token(parts).await)?;
         match self.verify(&token).await {
-            Ok(claims) => Ok(claims),
-            Err(Refusal::KeyUnknown { .. }) if !self.keys.is_ready() => Err(self.deny(Reason::KeysUnavailable)),
+            // Most tokens, and what they are taken for: nothing is asked of them but this.
+            Ok(claims) if claims.cnf.is_none() && scheme == Scheme::Bearer && self.guarded.takes != Takes::Bound => {
+                Ok(claims)
+            }
+            Ok(claims) => self.check_binding(parts, scheme, &token, &claims).map(|()| claims),
+            Err(Refusal::KeyUnknown { .. }) if !self.keys.is_ready() => Err(self.deny(scheme, Reason::KeysUnavailable)),
             Err(refusal) => {
                 metrics::token_checked("refused");
                 tracing::info!(token.refusal = refusal.reason(), token.detail = %refusal, "token refused");
-                Err(self.deny(Reason::Invalid))
+                Err(self.deny(scheme, Reason::Invalid))
             }
         }
     }
@@ -172,14 +206,14 @@ impl Gate {
             client.id = claims.client_id,
             "token refused"
         );
-        Err(self.deny(Reason::Scope(scope)))
+        Err(self.deny(binding::scheme(claims), Reason::Scope(scope)))
     }
 
     /// The answer to a token that verifies but is dead for a reason that only the caller can know: revoked, or its user
     /// gone. It does not tell from one that does not verify.
     pub fn refuse(&self, claims: &AccessClaims, reason: &'static str) -> Denied {
         tracing::info!(token.refusal = reason, client.id = claims.client_id, "token refused");
-        self.deny(Reason::Invalid)
+        self.deny(binding::scheme(claims), Reason::Invalid)
     }
 
     /// Whether the request may go on with what is known of revocations now.
@@ -192,7 +226,7 @@ impl Gate {
         if when_stale.refuses(method) {
             let age = age.map(|age| age.as_secs());
             tracing::warn!(revocations.age_seconds = age, "refused: what was revoked is not known");
-            return Err(self.deny(Reason::RevocationsStale));
+            return Err(self.deny(Scheme::Bearer, Reason::RevocationsStale));
         }
         self.stale.fetch_add(1, Ordering::Relaxed);
         Ok(())
@@ -214,8 +248,8 @@ impl Gate {
         }
     }
 
-    fn deny(&self, reason: Reason) -> Denied {
-        Denied::new(Arc::clone(&self.realm), reason)
+    fn deny(&self, scheme: Scheme, reason: Reason) -> Denied {
+        Denied::new(Arc::clone(&self.guarded), scheme, reason)
     }
 }
 

@@ -98,7 +98,8 @@ impl Verifier {
         self
     }
 
-    /// The claims of a token that is good at `now`.
+    /// The claims of a token that is good at `now`. Where they have a [`cnf`](AccessClaims::cnf), the token is worth nothing
+    /// without a proof of that key: who asks here and not at a [`Gate`](super::bearer::Gate) has to look.
     ///
     /// # Errors
     ///

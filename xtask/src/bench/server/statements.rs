@@ -46,7 +46,7 @@ pub const FAMILY_ID: &str = "
 /// `tokens`: the family, locked.
 pub const LOCKED_FAMILY: &str = "
     select family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
-           access_ttl, created_at, expires_at, revoked_at
+           access_ttl, created_at, expires_at, dpop_jkt, revoked_at
     from myapi.families
     where family_id = $1
     for update

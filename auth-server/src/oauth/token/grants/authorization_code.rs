@@ -19,7 +19,7 @@ use super::super::issue::{self, IdToken, UserGrant};
 use super::super::request::ClientRequest;
 use super::super::schemas::TokenResponse;
 use crate::clients::Client;
-use crate::codes::{NewCode, RedeemError, Redemption};
+use crate::codes::{NewCode, RedeemError, Redemption, Terms};
 use crate::oauth::error::TokenError;
 use crate::oauth::pkce;
 use crate::oauth::scope::OPENID;
@@ -57,7 +57,7 @@ pub(in crate::oauth::token) async fn exchange(
             }
             Output::Issue { .. } => {
                 let redemption = opened.take().ok_or(TokenError::Machine("no code was recovered"))?;
-                let response = issued.insert(redeem(state, client, targets, redemption, now).await?);
+                let response = issued.insert(redeem(state, client, targets, redemption, request).await?);
                 Input::Issued(IssuedToken {
                     token: response.access_token.clone(),
                     refresh: response.refresh_token.clone(),
@@ -116,19 +116,26 @@ async fn redeem(
     client: &Client,
     targets: &Targets<'_>,
     redemption: Redemption,
-    now: DateTime<Utc>,
+    request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
+    let now = state.clock.now();
+    // "the authorization server MUST reject": RFC 9449 section 10.
+    if redemption.given_for().dpop_jkt.as_ref().is_some_and(|bound| request.key() != Some(bound)) {
+        return Err(TokenError::Code(RedeemError::OtherKey));
+    }
     // Before anything is consumed: who named the wrong one may come again.
     let allowed = redemption.given_for();
     let granted = targets.token(allowed.audience.as_deref().unwrap_or(&client.audience), &allowed.scope)?;
     if granted.scope.is_empty() && !allowed.scope.is_empty() {
         return Err(TokenError::NothingGranted);
     }
-    let given = state.codes.redeem(redemption, client, issue::access_ttl(state, client), now).await?;
+    let binding = &request.bind(state).await?;
+    let terms = Terms { access_ttl: issue::access_ttl(state, client), key: binding.key() };
+    let given = state.codes.redeem(redemption, client, terms, now).await?;
     let code = &given.given_for;
     tracing::Span::current().record("user.id", tracing::field::display(given.user.sub));
     let scope = granted.scope.clone();
-    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time: code.auth_time };
+    let grant = UserGrant { user: &given.user, client, granted, sid: given.sid, auth_time: code.auth_time, binding };
     let minted = issue::access_token(state, grant, now)?;
     let id_token = if code.scope.contains(OPENID) {
         let claims = IdToken {

@@ -48,7 +48,8 @@ pub(in crate::oauth::token) async fn exchange(
                 if carried.is_empty() && !scope.is_empty() {
                     return Err(TokenError::NothingGranted);
                 }
-                let minted = issue::client_token(state, client, granted, now)?;
+                let binding = request.bind(state).await?;
+                let minted = issue::client_token(state, client, granted, &binding, now)?;
                 return Ok(TokenResponse::new(minted, carried, None, now));
             }
             Output::Err(refusal) => return Err(refused(*refusal)),

@@ -21,7 +21,7 @@ use crate::clients::{Client, GrantType};
 use crate::logins::Attempt;
 use crate::oauth::error::TokenError;
 use crate::oauth::scope;
-use crate::oauth::target::{Granted, Targets};
+use crate::oauth::target::Targets;
 use crate::passwords::Plain;
 use crate::state::AppState;
 use crate::tokens::NewFamily;
@@ -34,13 +34,12 @@ pub(in crate::oauth::token) async fn exchange(
     targets: &Targets<'_>,
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
-    let now = state.clock.now();
     let mut owner = None;
-    let mut answer = None;
+    let mut given = None;
     let mut machine = PasswordGrant::new(&request);
     let mut asked = machine.advance(Input::None);
     loop {
-        let told = match asked {
+        let answer = match asked {
             // The client was authenticated before its grant was looked at; the machine asks whether it was this one.
             Output::Authenticate { client: id } if id == client.client_id.as_str() => Input::Authenticated,
             Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
@@ -57,17 +56,17 @@ pub(in crate::oauth::token) async fn exchange(
                 Input::Negotiated { pre_grant: negotiate(state, client, &owner, scope)? }
             }
             Output::Issue { grant } => {
-                let (issued, response) = issue(state, (client, targets), &owner, grant, now).await?;
-                answer = Some(response);
+                let (issued, response) = issue(state, (client, targets), &owner, grant, request).await?;
+                given = Some(response);
                 Input::Issued(issued)
             }
-            Output::Ok { .. } => return answer.ok_or(TokenError::Machine("no token was issued")),
+            Output::Ok { .. } => return given.ok_or(TokenError::Machine("no token was issued")),
             Output::Err(refusal) => return Err(refused(refusal)),
             Output::Authenticate { .. } => {
                 return Err(TokenError::Machine("another client than the authenticated one"));
             }
         };
-        asked = machine.advance(told);
+        asked = machine.advance(answer);
     }
 }
 
@@ -110,8 +109,9 @@ async fn issue(
     (client, targets): (&Client, &Targets<'_>),
     owner: &Option<User>,
     grant: &Grant,
-    now: DateTime<Utc>,
+    request: ClientRequest<'_>,
 ) -> Result<(IssuedToken, TokenResponse), TokenError> {
+    let now = state.clock.now();
     let user = owner.as_ref().filter(|user| user.sub.to_string() == grant.owner_id);
     let user = user.ok_or(TokenError::Machine("another user than the verified one"))?;
     let scope = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
@@ -121,8 +121,12 @@ async fn issue(
     if carried.is_empty() && !scope.is_empty() {
         return Err(TokenError::NothingGranted);
     }
-    let (sid, refresh) = start_family(state, client, user, &held, now).await?;
-    let minted = issue::access_token(state, UserGrant { user, client, granted, sid, auth_time: now }, now)?;
+    let binding = &request.bind(state).await?;
+    let (access_ttl, key) = (issue::access_ttl(state, client), binding.key());
+    let (scope, audience) = (&held.scope, held.audience.as_str());
+    let family = NewFamily { user, client, scope, audience, session_id: None, auth_time: now, access_ttl, key };
+    let (sid, refresh) = start_family(state, &family, now).await?;
+    let minted = issue::access_token(state, UserGrant { user, client, granted, sid, auth_time: now, binding }, now)?;
     let (token, until) = (minted.token.clone(), minted.expires_at);
     let issued = IssuedToken { token, refresh: refresh.clone(), until, token_type: TokenType::Bearer };
     Ok((issued, TokenResponse::new(minted, carried, refresh, now)))
@@ -130,18 +134,13 @@ async fn issue(
 
 async fn start_family(
     state: &AppState,
-    client: &Client,
-    user: &User,
-    held: &Granted,
+    family: &NewFamily<'_>,
     now: DateTime<Utc>,
 ) -> Result<(Uuid, Option<String>), TokenError> {
-    if !client.allows(GrantType::RefreshToken) {
+    if !family.client.allows(GrantType::RefreshToken) {
         return Ok((Uuid::new_v4(), None));
     }
-    let access_ttl = issue::access_ttl(state, client);
-    let (scope, audience) = (&held.scope, held.audience.as_str());
-    let family = NewFamily { user, client, scope, audience, session_id: None, auth_time: now, access_ttl };
-    let started = state.tokens.start(&family, now).await?;
+    let started = state.tokens.start(family, now).await?;
     Ok((started.family_id, Some(started.refresh_token.text())))
 }
 

@@ -5,6 +5,7 @@
 //! scope is this access token's alone, and so is a resource server that the request names (RFC 8707); the next refresh
 //! has all of it again. What the client or the user may not have
 //! any more is left out.
+//! The refresh token of a public client that was given out to a proof needs one of the same key (RFC 9449 section 5).
 
 use chrono::{DateTime, Utc};
 use oxide_auth::code_grant::error::AccessTokenErrorType;
@@ -47,7 +48,7 @@ pub(in crate::oauth::token) async fn exchange(
             }
             Output::Refresh { grant, .. } => {
                 let opened = opened.take().ok_or(TokenError::Machine("no refresh token was recovered"))?;
-                let (response, refreshed) = rotate(state, (client, targets), opened, &grant, now).await?;
+                let (response, refreshed) = rotate(state, (client, targets), opened, &grant, request).await?;
                 issued = Some(response);
                 Input::Refreshed(refreshed)
             }
@@ -78,10 +79,11 @@ fn grant_of(state: &AppState, opened: &Opened) -> Result<Grant, TokenError> {
 async fn rotate(
     state: &AppState,
     (client, targets): (&Client, &Targets<'_>),
-    opened: Opened,
+    mut opened: Opened,
     grant: &Grant,
-    now: DateTime<Utc>,
+    request: ClientRequest<'_>,
 ) -> Result<(TokenResponse, RefreshedToken), TokenError> {
+    let now = state.clock.now();
     let asked = ScopeSet::from_names(grant.scope.iter()).map_err(|_| TokenError::Scope)?;
     let scope = scope::of_user(state, opened.user(), &asked.intersection(&client.scopes));
     let granted = targets.token(&opened.family().audience, &scope)?;
@@ -89,10 +91,12 @@ async fn rotate(
     if carried.is_empty() && !asked.is_empty() {
         return Err(TokenError::NothingGranted);
     }
-    let rotated = state.tokens.rotate(opened, client, issue::access_ttl(state, client)).await?;
+    // In the transaction that rotates: who has to come again comes with a proof that nobody took.
+    let binding = &request.bind_in(opened.conn()).await?;
+    let rotated = state.tokens.rotate(opened, client, issue::access_ttl(state, client), binding.key()).await?;
     let family = &rotated.family;
     let user_grant =
-        UserGrant { user: &rotated.user, client, granted, sid: family.family_id, auth_time: family.auth_time };
+        UserGrant { user: &rotated.user, client, granted, sid: family.family_id, auth_time: family.auth_time, binding };
     let minted = issue::access_token(state, user_grant, now)?;
     let refreshed =
         RefreshedToken { token: String::new(), refresh: None, until: minted.expires_at, token_type: TokenType::Bearer };

@@ -15,7 +15,7 @@ use support::pair::{Pair, binaries, login, until};
 use support::wire::{post, present};
 
 /// Examples for each operation; a soak asks for more.
-const EXAMPLES: u32 = 5;
+const EXAMPLES: u32 = 3;
 const SEED: &str = "20261126";
 
 /// The program: the one that `MYAPI_SCHEMATHESIS` names, the one that CI installs into the target folder, or that of the
@@ -46,6 +46,10 @@ fn ask_all(program: &Path, folder: &Path, service: &str, address: SocketAddr, cr
     command.args(["--seed", SEED, "--max-examples", &rounds(EXAMPLES).to_string(), "--continue-on-failure"]);
     // What a busy machine takes is no fault.
     command.args(["--request-timeout", "60", "--suppress-health-check", "all"]).args(credentials);
+    if credentials.is_empty() {
+        // Nearly everything is refused: what is told one by one is enough.
+        command.args(["--phases", "examples,coverage"]);
+    }
     let output = command.current_dir(folder).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let with = credentials.first().copied().unwrap_or("nothing");

@@ -43,6 +43,7 @@ const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
+const MAX_CLIENTS: &str = "MYAPI_MOVIES__MAX_CONNECTIONS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
 const DOCS_CLIENT: &str = "MYAPI_MOVIES__DOCS_CLIENT";
@@ -89,6 +90,11 @@ pub const SETTINGS: &[Setting] = &[
         "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
+    Setting::new(
+        MAX_CLIENTS,
+        "16384",
+        "the most connections of clients; more are answered 503 and closed; 1 to 1000000, as the limit of open files allows",
+    ),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::optional(
         DOCS_CLIENT,
@@ -153,6 +159,8 @@ pub struct Config {
     pub common: CommonConfig,
     /// Where to listen.
     pub bind: SocketAddr,
+    /// The most connections of clients.
+    pub max_connections: usize,
     /// Where to tell Prometheus how it goes, if anywhere.
     pub metrics_bind: Option<SocketAddr>,
     /// The `iss` of tokens that are trusted.
@@ -194,6 +202,7 @@ impl Config {
         let environment = common.environment;
         let config = Self {
             bind: common.bind(&settings, BIND)?,
+            max_connections: max_connections(&settings)?,
             metrics_bind: common.find_bind(&settings, METRICS_BIND)?,
             issuer: issuer(&settings, environment)?,
             audience: absolute_uri(&settings, AUDIENCE)?.0,
@@ -219,6 +228,14 @@ fn issuer(settings: &Settings, environment: Environment) -> Result<String, Confi
         return Err(settings.refuse(ISSUER, &format!("is `{text}`, but an issuer has neither query nor fragment")));
     }
     Ok(text)
+}
+
+fn max_connections(settings: &Settings) -> Result<usize, ConfigError> {
+    let most: usize = settings.get(MAX_CLIENTS)?;
+    if (1..=1_000_000).contains(&most) {
+        return Ok(most);
+    }
+    Err(settings.refuse(MAX_CLIENTS, &format!("is `{most}`: it has to be from 1 to 1000000")))
 }
 
 fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource, ConfigError> {

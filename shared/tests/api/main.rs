@@ -18,6 +18,7 @@ mod metrics;
 mod mutations;
 mod pooler;
 mod revocations;
+mod serve;
 mod signed_feed;
 mod sources;
 mod support;

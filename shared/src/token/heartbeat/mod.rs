@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::revocations::Revocations;
 use super::source::{Keys, SourceError};
-use crate::db::{DbError, Pool};
+use crate::db::{self, DbError, Pool};
 
 pub use self::http::ReportUrl;
 
@@ -130,6 +130,6 @@ impl Heartbeat {
                 }
             }
         };
-        timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))?
+        db::timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))?
     }
 }

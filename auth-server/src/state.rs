@@ -15,6 +15,7 @@ use crate::clients::Clients;
 use crate::codes::Codes;
 use crate::config::AuthConfig;
 use crate::consents::Consents;
+use crate::devices::Devices;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::limits::Limits;
 use crate::logins::Logins;
@@ -61,6 +62,8 @@ pub struct Services {
     pub consents: Consents,
     /// What browsers carry to clients.
     pub codes: Codes,
+    /// Which devices wait for somebody.
+    pub devices: Devices,
     /// What clients pushed before the browser came.
     pub pushed_requests: PushedRequests,
     /// Seals what browsers carry for us.
@@ -137,8 +140,17 @@ impl AppState {
             gate: Arc::new(gate),
             nonces: Nonces::new(&keks),
             consents: Consents::new(pool.clone(), tokens.clone()),
+            devices: Devices {
+                pool: pool.clone(),
+                keks: keks.clone(),
+                settings: config.devices,
+                limits: limits.clone(),
+                sessions: sessions.clone(),
+                tokens: tokens.clone(),
+                users: users.clone(),
+            },
             codes: Codes::new(pool.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
-            pushed_requests: PushedRequests::new(pool.clone(), config.pushed_request_ttl),
+            pushed_requests: PushedRequests::new(pool.clone(), limits.clone(), config.pushed_request_ttl),
             seals: Seals::new(keks),
             sessions,
             tokens,

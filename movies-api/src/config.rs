@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use shared::config::{CommonConfig, ConfigError, Environment, Setting, Settings, Sources};
 use shared::token::source::{KeySource, KeysOptions};
 use url::Url;
@@ -36,9 +37,13 @@ const JWKS_URL: &str = "MYAPI_MOVIES__JWKS_URL";
 const JWKS_ALLOW_HTTP: &str = "MYAPI_MOVIES__JWKS_ALLOW_HTTP";
 const KEY_CACHE: &str = "MYAPI_MOVIES__KEY_CACHE";
 const REVOCATIONS: &str = "MYAPI_MOVIES__REVOCATIONS";
+const REPORTS: &str = "MYAPI_MOVIES__REPORTS";
+const CLIENT_ID: &str = "MYAPI_MOVIES__CLIENT_ID";
+const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
+const MAX_CLIENTS: &str = "MYAPI_MOVIES__MAX_CONNECTIONS";
 /// Where `/metrics` is.
 pub const METRICS_BIND: &str = "MYAPI_MOVIES__METRICS_BIND";
 const DOCS_CLIENT: &str = "MYAPI_MOVIES__DOCS_CLIENT";
@@ -61,7 +66,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(
         JWKS_ALLOW_HTTP,
         "false",
-        "true takes keys and revocations by plain http from other hosts too: only on a network that is the services' own",
+        "true takes keys and revocations, and sends reports, by plain http to other hosts too: only on a network that is the services' own",
     ),
     Setting::optional(
         KEY_CACHE,
@@ -73,11 +78,23 @@ pub const SETTINGS: &[Setting] = &[
         "where it learns what was revoked: `database`, the auth-server's /revocations as a URL, or `off`",
     ),
     Setting::new(
+        REPORTS,
+        "database",
+        "where it tells which keys it holds: `database`, the auth-server's /resource_server_report as a URL, or `off`",
+    ),
+    Setting::optional(CLIENT_ID, "the confidential client that reports to a URL: one with `--serves` this API"),
+    Setting::secret(CLIENT_SECRET, "the secret of that client"),
+    Setting::new(
         DPOP_REQUIRED,
         "false",
         "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
+    Setting::new(
+        MAX_CLIENTS,
+        "16384",
+        "the most connections of clients; more are answered 503 and closed; 1 to 1000000, as the limit of open files allows",
+    ),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::optional(
         DOCS_CLIENT,
@@ -117,6 +134,24 @@ impl FromStr for RevocationSource {
     }
 }
 
+/// Where this service tells which keys it holds, so that a new key signs only when it has it.
+#[derive(Clone, Debug)]
+pub enum ReportTarget {
+    /// Nowhere: rotation does not wait for it.
+    Off,
+    /// The function of the auth-server's database.
+    Database,
+    /// The auth-server.
+    Url {
+        /// Its `/resource_server_report`.
+        url: Url,
+        /// The client that reports.
+        client_id: String,
+        /// Its secret.
+        client_secret: SecretString,
+    },
+}
+
 /// What `serve` needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -124,6 +159,8 @@ pub struct Config {
     pub common: CommonConfig,
     /// Where to listen.
     pub bind: SocketAddr,
+    /// The most connections of clients.
+    pub max_connections: usize,
     /// Where to tell Prometheus how it goes, if anywhere.
     pub metrics_bind: Option<SocketAddr>,
     /// The `iss` of tokens that are trusted.
@@ -138,6 +175,8 @@ pub struct Config {
     pub key_cache: Option<PathBuf>,
     /// Where news of revocations comes from.
     pub revocations: RevocationSource,
+    /// Where reports of what is held go.
+    pub reports: ReportTarget,
     /// Whether tokens have to be bound to a key.
     pub requires_dpop: bool,
     /// Whether `/docs` and `/openapi.json` are there.
@@ -163,6 +202,7 @@ impl Config {
         let environment = common.environment;
         let config = Self {
             bind: common.bind(&settings, BIND)?,
+            max_connections: max_connections(&settings)?,
             metrics_bind: common.find_bind(&settings, METRICS_BIND)?,
             issuer: issuer(&settings, environment)?,
             audience: absolute_uri(&settings, AUDIENCE)?.0,
@@ -170,6 +210,7 @@ impl Config {
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
             revocations: revocations(&settings, environment)?,
+            reports: reports(&settings, environment)?,
             requires_dpop: requires_dpop(&settings)?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
@@ -187,6 +228,14 @@ fn issuer(settings: &Settings, environment: Environment) -> Result<String, Confi
         return Err(settings.refuse(ISSUER, &format!("is `{text}`, but an issuer has neither query nor fragment")));
     }
     Ok(text)
+}
+
+fn max_connections(settings: &Settings) -> Result<usize, ConfigError> {
+    let most: usize = settings.get(MAX_CLIENTS)?;
+    if (1..=1_000_000).contains(&most) {
+        return Ok(most);
+    }
+    Err(settings.refuse(MAX_CLIENTS, &format!("is `{most}`: it has to be from 1 to 1000000")))
 }
 
 fn key_source(settings: &Settings, environment: Environment) -> Result<KeySource, ConfigError> {
@@ -219,6 +268,21 @@ fn revocations(settings: &Settings, environment: Environment) -> Result<Revocati
         require_https(settings, REVOCATIONS, url, environment)?;
     }
     Ok(source)
+}
+
+fn reports(settings: &Settings, environment: Environment) -> Result<ReportTarget, ConfigError> {
+    let text: String = settings.get(REPORTS)?;
+    let url = match text.trim() {
+        "off" => return Ok(ReportTarget::Off),
+        "database" => return Ok(ReportTarget::Database),
+        url => Url::parse(url).map_err(|_| settings.refuse(REPORTS, "is not `database`, `off`, or a URL"))?,
+    };
+    if !settings.get::<bool>(JWKS_ALLOW_HTTP)? {
+        require_https(settings, REPORTS, &url, environment)?;
+    }
+    let client_id = settings.find(CLIENT_ID)?.ok_or_else(|| settings.missing(CLIENT_ID))?;
+    let client_secret = settings.find_secret(CLIENT_SECRET)?.ok_or_else(|| settings.missing(CLIENT_SECRET))?;
+    Ok(ReportTarget::Url { url, client_id, client_secret })
 }
 
 /// Looked at now, because whoever mistypes it would find out in the first outage. Beside a key file it is of no use and no

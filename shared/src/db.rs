@@ -8,6 +8,8 @@ mod primary;
 
 pub use primary::Primary;
 
+mod doubt;
+
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
+
+pub use doubt::{Watch, timeout, within};
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -136,13 +140,33 @@ pub fn place(options: &PgConnectOptions) -> String {
 /// A pool that connects when first asked, so that a service starts while its database is down.
 #[must_use]
 pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &str) -> Pool {
-    primary::discarding(PgPoolOptions::new())
+    PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // A ping before each use costs a fifth of the throughput; a dead connection shows itself as Unavailable.
         .test_before_acquire(false)
         .idle_timeout(Duration::from_secs(10 * 60))
+        // The one place for it: a second `before_acquire` would replace the first.
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if primary::is_outdated(meta.age) {
+                    return Ok(false);
+                }
+                doubt::check(conn).await.map(|()| true)
+            })
+        })
+        .after_release(|conn, _| Box::pin(async move { doubt::check(conn).await.map(|()| true) }))
         .connect_lazy_with(options.application_name(application_name))
+}
+
+/// How long a stop waits for connections that somebody uses: one that hangs would hold the process for ever.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Closes a pool at the end of the process.
+pub async fn close(pool: &Pool) {
+    if tokio::time::timeout(CLOSE_PATIENCE, pool.close()).await.is_err() {
+        tracing::warn!("the database keeps connections of ours: they are left to it");
+    }
 }
 
 /// What went wrong in the server's own words, with its SQLSTATE. (sqlx adds the line of Postgres' C source.)
@@ -164,7 +188,7 @@ pub async fn is_reachable(pool: &Pool, limit: Duration) -> bool {
         let mut connection = pool.acquire().await?;
         connection.ping().await
     };
-    matches!(tokio::time::timeout(limit, probe).await, Ok(Ok(())))
+    matches!(timeout(limit, probe).await, Ok(Ok(())))
 }
 
 /// How the schema in a database stands to the one that this binary knows.

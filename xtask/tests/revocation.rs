@@ -85,7 +85,11 @@ impl Scene {
         let url = format!("postgres://postgres@{}/{}", by_database.address(), database.get_database().unwrap());
         let first = pair.start_movies_at("movies-api", pair.movies, &[("MYAPI_MOVIES__DIRECT_DATABASE_URL", &url)]);
         let (address, url) = (free_address(), format!("http://{}/revocations", by_url.address()));
-        let second = pair.start_movies_at("movies-api-2", address, &[("MYAPI_MOVIES__REVOCATIONS", &url)]);
+        let mut without_database = vec![("MYAPI_MOVIES__REVOCATIONS", url)];
+        without_database.extend(reporting(&pair));
+        let settings: Vec<(&str, &str)> =
+            without_database.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let second = pair.start_movies_at("movies-api-2", address, &settings);
         let servers = [pair.movies, address];
         Self { servers, proxies: [by_database, by_url], _running: [issuer, first, second], client, pair }
     }
@@ -177,6 +181,21 @@ impl Scene {
     }
 }
 
+/// The settings by which a movies-api reports to the issuer as a client.
+fn reporting(pair: &Pair) -> [(&'static str, String); 3] {
+    let audience = format!("http://{}", pair.movies);
+    let made = pair.json(&["client", "create", "movies-2", "--serves", &audience]);
+    [
+        ("MYAPI_MOVIES__REPORTS", format!("http://{}/resource_server_report", pair.auth)),
+        ("MYAPI_MOVIES__CLIENT_ID", "movies-2".to_owned()),
+        ("MYAPI_MOVIES__CLIENT_SECRET", made["client_secret"].as_str().unwrap().to_owned()),
+    ]
+}
+
+fn reporter(server: &serde_json::Value) -> &str {
+    server["reported_by"].as_str().unwrap()
+}
+
 fn until_refused(server: SocketAddr, token: &str, since: Instant) -> Duration {
     let mut time = Duration::ZERO;
     until("the token is refused", || {
@@ -199,7 +218,13 @@ fn r09_v04_v05_a_revocation_reaches_both_kinds_of_feed_within_a_second() {
     if !is_possible("r09_v04_v05_a_revocation_reaches_both_kinds_of_feed_within_a_second") {
         return;
     }
-    Scene::new().run("undisturbed");
+    let scene = Scene::new();
+    scene.run("undisturbed");
+    // Whoever has no database reports over HTTP, and is waited for like everybody.
+    let status = scene.pair.json(&["key", "status"]);
+    let reporters: Vec<&str> = status["resource_servers"].as_array().unwrap().iter().map(reporter).collect();
+    assert_eq!(reporters.len(), 2, "{status}");
+    assert!(reporters.contains(&"client:movies-2"), "{status}");
 }
 
 #[test]

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use shared::db::{DbError, Pool};
-use tokio::time::timeout;
+use shared::db::{self, DbError, Pool};
 use uuid::Uuid;
 
 use super::chain::{Head, hex};
@@ -95,7 +94,7 @@ impl Checkpoints {
     /// Signs and keeps how far the chains have come, if any has. A failure is told; the next one covers what this one would
     /// have.
     pub(super) async fn sign(&mut self, own: Head, now: DateTime<Utc>) {
-        match timeout(PATIENCE, self.try_sign(own, now)).await {
+        match db::timeout(PATIENCE, self.try_sign(own, now)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "no audit checkpoint was kept; the next one covers it"),
             Err(_) => tracing::warn!("no audit checkpoint was kept in time; the next one covers it"),

@@ -23,6 +23,20 @@ pub enum Kind {
     RefreshReuse,
     /// A client gave a token back.
     Revocation,
+    /// A device began to wait for its approval.
+    DeviceStarted,
+    /// A person allowed a device.
+    DeviceApproved,
+    /// A person denied a device.
+    DeviceDenied,
+    /// A browser was signed in, on the login page.
+    SessionStarted,
+    /// A browser was signed out: by its person, a client, an operator, or another person who signed in there.
+    SessionEnded,
+    /// A person was asked what a client may do, and answered.
+    Consent,
+    /// What a person had allowed was taken back.
+    ConsentWithdrawn,
     /// A user was made.
     UserCreated,
     /// Users were brought in from elsewhere.
@@ -75,7 +89,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 38] = [
         Self::Login,
         Self::Throttle,
         Self::ClientAuthentication,
@@ -83,6 +97,13 @@ impl Kind {
         Self::TokenRefused,
         Self::RefreshReuse,
         Self::Revocation,
+        Self::DeviceStarted,
+        Self::DeviceApproved,
+        Self::DeviceDenied,
+        Self::SessionStarted,
+        Self::SessionEnded,
+        Self::Consent,
+        Self::ConsentWithdrawn,
         Self::UserCreated,
         Self::UsersImported,
         Self::UserDisabled,
@@ -120,6 +141,13 @@ impl Kind {
             Self::TokenRefused => "token_refused",
             Self::RefreshReuse => "refresh_reuse",
             Self::Revocation => "revocation",
+            Self::DeviceStarted => "device_started",
+            Self::DeviceApproved => "device_approved",
+            Self::DeviceDenied => "device_denied",
+            Self::SessionStarted => "session_started",
+            Self::SessionEnded => "session_ended",
+            Self::Consent => "consent",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::UserCreated => "user_created",
             Self::UsersImported => "users_imported",
             Self::UserDisabled => "user_disabled",

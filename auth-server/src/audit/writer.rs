@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use shared::clock::Clock;
-use shared::db::{DbError, Pool};
+use shared::db::{self, DbError, Pool};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use uuid::Uuid;
 
 use super::chain::Head;
@@ -110,7 +110,7 @@ impl Writer {
         let rows: Vec<Row> = records.into_iter().map(|record| head.append(record)).collect();
         let mut pause = LINGER;
         let refused = loop {
-            match timeout(PATIENCE, self.insert(&rows)).await {
+            match db::timeout(PATIENCE, self.insert(&rows)).await {
                 Ok(Ok(())) => {
                     self.head = head;
                     self.told = losses;

@@ -84,7 +84,8 @@ impl Serve {
             "auth-server listens"
         );
         record(&audit, Kind::ServerStarted).await;
-        let served = serve::serve(listener, app::router(state), ServeOptions::default(), stop);
+        let options = ServeOptions { max_connections: context.config.max_connections, ..ServeOptions::default() };
+        let served = serve::serve(listener, app::router(state), options, stop);
         tokio::select! {
             () = served => {}
             // Nothing is drained: each further answer may be somebody else's.
@@ -98,7 +99,7 @@ impl Serve {
         }
         record(&audit, Kind::ServerStopped).await;
         audit.close(super::AUDIT_PATIENCE).await;
-        context.pool.close().await;
+        db::close(&context.pool).await;
         tracing::info!("auth-server stopped");
         Ok(())
     }

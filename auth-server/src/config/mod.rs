@@ -15,6 +15,7 @@ use url::Url;
 pub use self::issuer::Issuer;
 pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
+use crate::devices::DeviceSettings;
 use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
 use crate::sessions::SessionSettings;
@@ -66,6 +67,11 @@ pub const SETTINGS: &[Setting] = &[
         "origins whose pages may call /token, separated by commas; in dev the pair's own two",
     ),
     Setting::new("MYAPI_AUTH__DOCS", "true", "false takes /docs and /openapi.json away"),
+    Setting::new(
+        "MYAPI_AUTH__MAX_CONNECTIONS",
+        "16384",
+        "the most connections of clients; more are answered 503 and closed; 1 to 1000000, as the limit of open files allows",
+    ),
     Setting::optional(METRICS_BIND, "address and port for Prometheus to read `/metrics` from; off unless set"),
     Setting::new("MYAPI_AUTH__USER_SCOPES", "movies:read profile email", "scopes of users that have none of their own"),
     Setting::new("MYAPI_AUTH__ACCESS_TOKEN_TTL", "600", "seconds that an access token lives; 3 to 86400"),
@@ -90,6 +96,8 @@ pub const SETTINGS: &[Setting] = &[
         "true asks for a nonce of this server in every DPoP proof, which costs clients a second request now and then",
     ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
+    Setting::new("MYAPI_AUTH__DEVICE_CODE_TTL", "600", "seconds that a device waits for its approval; 60 to 3600"),
+    Setting::new("MYAPI_AUTH__DEVICE_INTERVAL", "5", "seconds between two polls of a device, at first; 1 to 60"),
     Setting::new(
         "MYAPI_AUTH__PUSHED_REQUEST_TTL",
         "60",
@@ -153,6 +161,26 @@ pub const SETTINGS: &[Setting] = &[
         "20:360",
         "wrong secrets of one client from one address: at once, then an hour; ten times that from everywhere",
     ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_ADDRESS",
+        "20:120",
+        "devices that one address (IPv6 /64) starts to sign in: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_CLIENT",
+        "1000:6000",
+        "devices that start to sign in by one client: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_USER_CODE",
+        "10:40",
+        "wrong user codes of one account, and of one address: at once, then an hour; ten times that from its network",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_PUSHED_REQUEST",
+        "60:3600",
+        "authorization requests that one address (IPv6 /64) pushes for public clients: at once, then an hour",
+    ),
 ];
 
 /// The checked settings of auth-server.
@@ -162,6 +190,8 @@ pub struct AuthConfig {
     pub common: CommonConfig,
     /// Address to listen on.
     pub bind: SocketAddr,
+    /// The most connections of clients.
+    pub max_connections: usize,
     /// Where to tell Prometheus how it goes, if anywhere.
     pub metrics_bind: Option<SocketAddr>,
     /// `iss`, exactly as configured.
@@ -196,6 +226,8 @@ pub struct AuthConfig {
     pub has_dpop_nonces: bool,
     /// Life of an authorization code.
     pub code_ttl: Duration,
+    /// How long devices wait for their approval.
+    pub devices: DeviceSettings,
     /// How long a pushed authorization request can begin.
     pub pushed_request_ttl: Duration,
     /// Whether every client has to push its authorization requests.
@@ -236,6 +268,7 @@ impl AuthConfig {
         let cors_origins = read_cors_origins(settings, common.environment, &issuer, &audience)?;
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
+            max_connections: bounded(settings, "MYAPI_AUTH__MAX_CONNECTIONS", 1, 1_000_000)?,
             metrics_bind: common.find_bind(settings, METRICS_BIND)?,
             database_connections: bounded(settings, "MYAPI_AUTH__DATABASE_CONNECTIONS", 1, 1000)?,
             database_patience: seconds(settings, "MYAPI_AUTH__DATABASE_PATIENCE", 0, 3600)?,
@@ -250,6 +283,10 @@ impl AuthConfig {
             refresh: read_refresh(settings)?,
             has_dpop_nonces: settings.get("MYAPI_AUTH__DPOP_NONCES")?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            devices: DeviceSettings {
+                ttl: seconds(settings, "MYAPI_AUTH__DEVICE_CODE_TTL", 60, 3600)?,
+                interval: seconds(settings, "MYAPI_AUTH__DEVICE_INTERVAL", 1, 60)?,
+            },
             pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
             requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,

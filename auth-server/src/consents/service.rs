@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::model::Consent;
 use super::store;
+use crate::audit::{self, Event, Kind};
 use crate::clients::{Client, ClientId, ClientKind};
 use crate::tokens::Tokens;
 
@@ -80,6 +81,13 @@ impl Consents {
         let ended = client_id.map_or_else(|| withdrawn.clone(), |client_id| vec![client_id.clone()]);
         let families = self.tokens.revoke_user(&mut transaction, sub, Some(&ended), now).await?;
         transaction.commit().await?;
-        Ok((withdrawn.len(), families))
+        let count = withdrawn.len();
+        let event = Event::ok(Kind::ConsentWithdrawn).subject(sub);
+        let event = event.detail(format_args!("{count} consents, {families} logins with refresh tokens"));
+        audit::note(match client_id {
+            Some(client_id) => event.client(client_id),
+            None => event,
+        });
+        Ok((count, families))
     }
 }

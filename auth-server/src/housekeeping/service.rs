@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use shared::clock::Clock;
-use shared::db::{Conn, DbError, Pool};
+use shared::db::{self, Conn, DbError, Pool};
 use tokio::task::JoinHandle;
 
 use super::store;
@@ -29,6 +29,8 @@ const FAMILIES_AT_ONCE: i64 = 5_000;
 const PROOFS_AT_ONCE: i64 = 5_000;
 /// Sessions that are over and go with one statement.
 const SESSIONS_AT_ONCE: i64 = 5_000;
+/// How long one run may take, for a connection whose other end is gone never answers; the next one goes on where it ended.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// The service.
 #[derive(Clone)]
@@ -122,7 +124,7 @@ impl Housekeeping {
         let housekeeping = self.clone();
         tokio::spawn(async move {
             loop {
-                match housekeeping.run().await {
+                match db::within(PATIENCE, housekeeping.run()).await {
                     Ok(done) => tracing::debug!(?done, "housekeeping is done"),
                     Err(error) if error.is_unavailable() => tracing::info!(%error, "housekeeping tries again later"),
                     Err(error) => tracing::error!(%error, "housekeeping failed"),
@@ -140,7 +142,7 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 6] {
+    const fn tables(&self) -> [Partitioned; 7] {
         let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);
@@ -153,6 +155,7 @@ impl Housekeeping {
             Partitioned { table: "revocations", step: week, horizon: revocations },
             Partitioned { table: AUDIT_EVENTS, step: week, horizon: week },
             Partitioned { table: "authorization_codes", step: day, horizon: day },
+            Partitioned { table: "device_codes", step: day, horizon: day },
             Partitioned { table: "pushed_requests", step: day, horizon: day },
             Partitioned { table: "client_assertions", step: day, horizon: day },
         ]

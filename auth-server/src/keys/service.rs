@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use serde::Serialize;
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{self, Pool};
 use shared::token::keys::{Algorithm, KeySet, VerifyingKey};
 use shared::token::source::Keys;
 use tokio::task::JoinHandle;
@@ -23,6 +23,9 @@ use crate::audit::Trail;
 
 /// Between two steps of the schedule.
 const BETWEEN_STEPS: Duration = Duration::from_secs(60);
+/// How long such a step may take, and a reading of the table: a connection whose other end is gone never answers.
+const STEP_PATIENCE: Duration = Duration::from_secs(60);
+const RELOAD_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The signing keys of a running server. Cheap to clone; all clones see an exchange at once.
 #[derive(Clone)]
@@ -104,7 +107,8 @@ impl SigningKeys {
         let keys = self.clone();
         tokio::spawn(trail.scope(async move {
             loop {
-                match rotate::keep_schedule(&keys.pool, &keys.keks, schedule, clock.now()).await {
+                let kept = rotate::keep_schedule(&keys.pool, &keys.keks, schedule, clock.now());
+                match db::within(STEP_PATIENCE, kept).await {
                     Ok(rotation) => report(&rotation, schedule),
                     Err(KeysError::Db(error)) if error.is_unavailable() => {
                         tracing::info!(%error, "signing keys are looked after later");
@@ -163,7 +167,7 @@ impl SigningKeys {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
-                match keys.reload().await {
+                match db::within(RELOAD_PATIENCE, keys.reload()).await {
                     Ok(()) => {}
                     Err(KeysError::Db(error)) if error.is_unavailable() => {
                         tracing::warn!(%error, "signing keys were not re-read; those in use stay");

@@ -28,7 +28,7 @@ pub struct Limits {
     pool: Pool,
     pub(super) keys: Keys,
     pub(super) settings: Settings,
-    gate: Gate,
+    pub(super) gate: Gate,
 }
 
 /// Who tries what from where.
@@ -53,6 +53,13 @@ pub struct Charge {
     /// Whether a success is to be noted.
     is_news: bool,
     _passes: Vec<Pass>,
+}
+
+impl Charge {
+    /// One whose success is no news to anybody.
+    pub(super) const fn of(charged: Vec<(Place, DateTime<Utc>)>, at: DateTime<Utc>, passes: Vec<Pass>) -> Self {
+        Self { charged, at, is_news: false, _passes: passes }
+    }
 }
 
 /// Why an attempt may not begin.
@@ -199,7 +206,8 @@ pub(super) fn judge(
             limit.of = place.kind.name(),
             limit.slot = place.slot,
             limit.address = %origin.ip(),
-            "failed logins are being slowed down"
+            "{} are being slowed down",
+            place.kind.what()
         );
         let event = Event::not_ok(EventKind::Throttle, Outcome::Throttled, "too many failures");
         audit::note(event.detail(format_args!("{} {}", place.kind.name(), place.slot)));

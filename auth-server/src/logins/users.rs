@@ -48,7 +48,7 @@ impl Logins {
     /// [`AuthenticateError`]; a refusal is the same for every reason.
     pub async fn authenticate(&self, attempt: &Attempt<'_>) -> Result<User, AuthenticateError> {
         let caller = Caller::at(attempt.origin.address());
-        self.users.lane().check_place(&caller).map_err(users::AuthenticateError::from)?;
+        let _pass = self.users.lane().enter(&caller).await.map_err(users::AuthenticateError::from)?;
         let candidate = self.users.find_candidate(attempt.username).await?;
         let charge = self.charge(attempt, candidate.sub(), &caller).await?;
         match self.users.authenticate_candidate(candidate, attempt.password, &caller).await {

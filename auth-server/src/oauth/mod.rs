@@ -1,6 +1,7 @@
 //! The protocol room: the endpoints of the RFCs, over the domain rooms.
 
 pub mod authorize;
+pub mod device;
 mod dpop;
 pub mod error;
 pub(crate) mod id_token;
@@ -10,6 +11,7 @@ pub mod own_tokens;
 pub mod par;
 pub mod pkce;
 mod request;
+pub mod resource_server_report;
 pub mod revocation_feed;
 pub mod revoke;
 pub(crate) mod scope;

@@ -10,9 +10,11 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::browser::Browser;
+use super::device::Typed;
 use super::texts::{LoginTexts, fill};
 use super::views::{Frame, LoginPage, Party, SignedInPage, render};
 use super::{errors, own, see_other};
+use crate::audit;
 use crate::limits::{DeviceId, Origin};
 use crate::logins::{self, Attempt};
 use crate::oauth::authorize::{
@@ -40,6 +42,8 @@ struct Destination {
     sealed: String,
     flow: Option<Flow>,
     asked: Option<Asked>,
+    /// The code of a device, which no client brought here.
+    device: Option<Typed>,
 }
 
 /// The login page
@@ -114,7 +118,9 @@ pub(super) async fn submit(State(state): State<AppState>, request: Request<Body>
     let field = |name| Parameters(&parameters).get(name);
     let return_to = field("return_to").unwrap_or_default();
     if browser.check(&state, Form::Login, field("csrf"), &headers).is_err() {
-        let again = state.seals.open::<Flow>(Purpose::Return, return_to, state.clock.now()).is_ok();
+        let now = state.clock.now();
+        let again = state.seals.open::<Flow>(Purpose::Return, return_to, now).is_ok()
+            || state.seals.open::<Typed>(Purpose::Typed, return_to, now).is_ok();
         let again = again.then(|| with_parameters(&own(&state, routes::LOGIN), &[("return_to", return_to)]));
         return errors::forged(&state, &browser, again);
     }
@@ -165,6 +171,9 @@ async fn log_in(
     let plain = Plain::new(password.to_string()).map_err(|_| Problem::Wrong)?;
     let itself = NO_CLIENT.parse().map_err(|_| Problem::Failed)?;
     let client = destination.asked.as_ref().map_or(&itself, |asked| &asked.client.client_id);
+    if destination.asked.is_some() {
+        audit::note_client(client);
+    }
     let attempt = Attempt { username, password: &plain, client, origin };
     state.logins.authenticate(&attempt).await.map_err(|error| {
         tracing::info!(reason = %error, "login refused");
@@ -195,12 +204,19 @@ async fn destination(
     if return_to.is_empty() {
         return Ok((browser, Destination::default()));
     }
+    if let Ok(typed) = state.seals.open::<Typed>(Purpose::Typed, return_to, state.clock.now()) {
+        let device = Some(typed);
+        return Ok((browser, Destination { sealed: return_to.to_owned(), device, ..Destination::default() }));
+    }
     let Ok(flow) = state.seals.open::<Flow>(Purpose::Return, return_to, state.clock.now()) else {
         return Err(errors::broken(state, &browser));
     };
     browser.texts = Browser::stranger(state, headers, Parameters(&flow.parameters).get("ui_locales")).texts;
     match prove(state, Parameters(&flow.parameters)).await {
-        Ok(asked) => Ok((browser, Destination { sealed: return_to.to_owned(), flow: Some(flow), asked: Some(asked) })),
+        Ok(asked) => {
+            let (flow, asked) = (Some(flow), Some(asked));
+            Ok((browser, Destination { sealed: return_to.to_owned(), flow, asked, device: None }))
+        }
         Err(refused) => Err(answer_refused(state, &browser, refused)),
     }
 }
@@ -232,7 +248,7 @@ async fn begin(state: &AppState, browser: &Browser, destination: Destination, us
                 Err(refused) => answer_refused(state, &browser.signed_in(signed), refused),
             }
         }
-        _ => see_other(&own(state, routes::LOGIN)),
+        _ => see_other(&destination.device.map_or_else(|| own(state, routes::LOGIN), |typed| typed.page(state))),
     };
     if let Some(cookie) = Cookie::Session.set(token.text(), state.config.issuer.is_https()) {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -252,6 +268,7 @@ fn page(
     let page = LoginPage {
         frame: Frame::new(state, browser, &t.title),
         client: asked.map(|asked| Party { name: asked.client.name.clone(), host: host_of(&asked.redirect_uri) }),
+        purpose: destination.device.as_ref().map(|_| browser.texts.device.to_continue.as_str()),
         action: own(state, routes::LOGIN),
         csrf: browser.csrf(state, Form::Login),
         return_to: &destination.sealed,

@@ -8,14 +8,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, Request, StatusCode, Uri};
+use http::{Request, StatusCode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::browser::Browser;
 use super::texts::fill;
 use super::views::{Frame, LogoutPage, MessagePage, render};
-use super::{errors, own, see_other};
+use super::{errors, note_address, own, see_other};
+use crate::audit;
 use crate::clients::{Client, ClientId};
 use crate::oauth::authorize::{PageReason, Parameters, Refused, answer_refused, form_target, host_of, with_parameters};
 use crate::oauth::id_token;
@@ -31,6 +32,8 @@ use crate::web::seal::Purpose;
 #[derive(Default, Serialize, Deserialize)]
 struct Return {
     location: Option<String>,
+    /// The client that asked for it, for the audit log.
+    client: Option<String>,
 }
 
 /// What a request for a logout comes to.
@@ -61,7 +64,10 @@ struct Wish {
         (status = 400, description = "A page: the address is not registered.", content_type = "text/html"),
     )
 )]
-pub(super) async fn show(State(state): State<AppState>, headers: HeaderMap, uri: Uri) -> Response {
+pub(super) async fn show(State(state): State<AppState>, request: Request<Body>) -> Response {
+    let (parts, _) = request.into_parts();
+    let (headers, uri) = (parts.headers, parts.uri);
+    note_address(&state, &parts.extensions, &headers);
     let parameters = form::parse(uri.query().unwrap_or_default().as_bytes());
     let locales = parameters.as_deref().ok().and_then(|pairs| Parameters(pairs).get("ui_locales"));
     let browser = match Browser::read(&state, &headers, locales).await {
@@ -101,6 +107,7 @@ pub(super) async fn show(State(state): State<AppState>, headers: HeaderMap, uri:
 )]
 pub(super) async fn submit(State(state): State<AppState>, request: Request<Body>) -> Response {
     let headers = request.headers().clone();
+    note_address(&state, request.extensions(), &headers);
     let parameters = match form::read_parameters(request).await {
         Ok((_, parameters)) => parameters,
         Err(error) => return errors::refused(&state, &headers, &PageReason::Form(error)),
@@ -137,16 +144,17 @@ async fn read(state: &AppState, parameters: Parameters<'_>) -> Result<Option<Wis
         return Err(PageReason::Request("client_id is not the client of id_token_hint").into());
     }
     let Some(uri) = parameters.get("post_logout_redirect_uri") else {
-        return Ok(Some(Wish { back: Return::default(), sub: hint.map(|hint| hint.sub) }));
+        let client = hint.as_ref().map(|hint| hint.aud.clone());
+        return Ok(Some(Wish { back: Return { location: None, client }, sub: hint.map(|hint| hint.sub) }));
     };
     let client_id = hint.as_ref().map(|hint| hint.aud.as_str()).or(named).unwrap_or_default();
     let client = find(state, client_id).await?;
-    if !client.is_some_and(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri)) {
-        return Ok(None);
-    }
+    let is_registered = |client: &Client| client.post_logout_redirect_uris.iter().any(|known| known == uri);
+    let Some(client) = client.filter(is_registered) else { return Ok(None) };
     let client_state = parameters.get("state").map(|state| ("state", state));
     let location = with_parameters(uri, client_state.as_slice());
-    Ok(Some(Wish { back: Return { location: Some(location) }, sub: hint.map(|hint| hint.sub) }))
+    let back = Return { location: Some(location), client: Some(client.client_id.to_string()) };
+    Ok(Some(Wish { back, sub: hint.map(|hint| hint.sub) }))
 }
 
 async fn find(state: &AppState, client_id: &str) -> Result<Option<Client>, Refused> {
@@ -159,6 +167,9 @@ async fn find(state: &AppState, client_id: &str) -> Result<Option<Client>, Refus
 }
 
 async fn end(state: &AppState, browser: &Browser, signed: &Signed, back: &Return) -> Response {
+    if let Some(client) = &back.client {
+        audit::note_client(client);
+    }
     if let Err(error) = state.sessions.end(signed.session.session_id, state.clock.now()).await {
         return answer_refused(state, browser, error.into());
     }

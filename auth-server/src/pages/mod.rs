@@ -1,4 +1,4 @@
-//! The pages that people see: login, consent, logout and errors. Rendered here, no script, one stylesheet from the binary.
+//! The pages that people see: login, consent, devices, logout and errors. Rendered here, no script, one stylesheet from the binary.
 //!
 //! 1. `browser` is who asks: the form cookie, the session if somebody is signed in, and the language.
 //! 2. A page's form carries a proof that it is ours (`web/csrf`) and what it is about, sealed (`web/seal`); after a POST
@@ -10,6 +10,7 @@
 
 mod browser;
 mod consent;
+mod device;
 mod errors;
 mod login;
 mod logout;
@@ -19,7 +20,7 @@ mod views;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -28,11 +29,13 @@ pub(crate) use errors::{interstitial, refused, refused_for, unavailable};
 pub(crate) use texts::LANGUAGES;
 
 use crate::state::AppState;
+use crate::web::client_ip::client_ip;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(login::show, login::submit))
         .routes(routes!(consent::show, consent::submit))
+        .routes(routes!(device::show, device::submit))
         .routes(routes!(logout::show, logout::submit))
         .routes(routes!(style::stylesheet))
 }
@@ -40,6 +43,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// The path of one of our pages as browsers see it: below the issuer's.
 pub(crate) fn own(state: &AppState, path: &str) -> String {
     format!("{}{path}", state.config.issuer.path())
+}
+
+/// Where the request comes from, for the audit log.
+fn note_address(state: &AppState, extensions: &Extensions, headers: &HeaderMap) {
+    client_ip(extensions, headers, &state.config.trusted_proxies);
 }
 
 /// A 303: whatever the method was, the next is a GET without a body.

@@ -1,8 +1,10 @@
 //! The password lane: the only place where passwords are hashed.
 //!
-//! 1. A request puts its work into a bounded queue. In a full one the address with the most waiting work makes room;
-//!    whoever gives way or finds no room gets [`LaneError::Busy`] at once.
-//! 2. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that
+//! 1. A login takes a pass at the door before anything is looked up for it ([`Lane::enter`]). A few for each thread are
+//!    inside at once; the others wait in a bounded room, where the address that asked least of late is next. In a full
+//!    one the address with the most waiting makes room; whoever gives way or finds no room gets [`LaneError::Busy`] at
+//!    once.
+//! 2. Inside, its work waits in a queue of the same rules. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that
 //!    asked least recently. The async threads and tokio's blocking pool never hash, so that everything else stays
 //!    quick while the lane is full.
 //! 3. Who has waited longer than the settings allow gets [`LaneError::Busy`]; work whose caller hung up is not
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::door::{Door, Pass};
 use super::hash::{Check, Hasher, Memory};
 use super::queue::{Place, Queue, Refused};
 use super::{Caller, HashError, Hashed, Plain, Settings, SettingsError, Unusable};
@@ -23,11 +26,15 @@ use super::{Caller, HashError, Hashed, Plain, Settings, SettingsError, Unusable}
 /// An answer is never held back for longer than this, however dear a stored hash is.
 const LONGEST_FLOOR: Duration = Duration::from_secs(1);
 
+/// Logins inside for each thread: while one hashes, others ask the database.
+const PASSES: usize = 4;
+
 /// The lane. Clones share its threads, which end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Lane(Arc<Inner>);
 
 struct Inner {
+    door: Door,
     queue: Arc<Queue>,
     hasher: Hasher,
     max_wait: Duration,
@@ -83,7 +90,7 @@ pub enum StartError {
 /// What the lane is doing and has done since it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// Callers that wait for a thread now.
+    /// Callers that wait for a thread now, or at the door.
     pub waiting: usize,
     /// Threads that hash now.
     pub running: usize,
@@ -101,8 +108,11 @@ impl Lane {
     /// # Errors
     /// [`StartError`] when the settings are refused or the system gives no thread.
     pub fn start(settings: &Settings) -> Result<Self, StartError> {
+        let passes = settings.lanes.saturating_mul(PASSES);
         let inner = Inner {
-            queue: Arc::new(Queue::new(settings.queue)),
+            door: Door::new(passes, settings.queue),
+            // Whoever is inside finds a place.
+            queue: Arc::new(Queue::new(settings.queue.max(passes))),
             hasher: Hasher::new(settings)?,
             max_wait: settings.max_wait,
             floor_micros: AtomicU64::new(0),
@@ -124,12 +134,13 @@ impl Lane {
         self.0.max_wait
     }
 
-    /// Whether `caller` would find a place in the queue now: asked first, a flood costs nothing but the asking.
+    /// Lets `caller` in when it is its turn. Asked before anything else, a flood costs nothing but the asking.
     ///
     /// # Errors
     /// [`LaneError::Busy`].
-    pub fn check_place(&self, caller: &Caller) -> Result<(), LaneError> {
-        if self.0.queue.has_place(caller.address) { Ok(()) } else { Err(self.busy()) }
+    pub async fn enter(&self, caller: &Caller) -> Result<Pass, LaneError> {
+        let pass = self.0.door.enter(caller.address, caller.remaining(self.0.max_wait)).await;
+        pass.ok_or_else(|| self.busy())
     }
 
     /// The answer to whoever has to come back.
@@ -192,7 +203,7 @@ impl Lane {
     pub fn counts(&self) -> Counts {
         let queue = &self.0.queue;
         Counts {
-            waiting: queue.waiting(),
+            waiting: self.0.door.waiting() + queue.waiting(),
             running: queue.running(),
             peak: queue.peak(),
             begun: queue.begun(),

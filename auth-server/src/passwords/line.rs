@@ -4,16 +4,20 @@
 //! 2. Next is the address that has asked least of late, whether it was served or not; among equals the one that came
 //!    first. An address that brings much work waits behind those that bring little, and whoever comes back after being
 //!    put off gains on a crowd that asks all the time, however many addresses the crowd has.
+//!    What others of its network asked (IPv4 /24, IPv6 /48) counts as well, a sixteenth as much: who comes with ever new
+//!    addresses soon waits behind those whose network is quiet.
 //! 3. Where the room is full, the address with the most waiting work gives up its newest; among equals the one that has
 //!    asked most. If that is the newcomer itself, it is turned away.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whose work it is; `None` is the server's own.
 pub(super) type Key = Option<IpAddr>;
 
-/// Addresses that are remembered, in each of two generations.
+/// So many questions of its network count as one of an address's own.
+const NETWORK_SHARE: u64 = 16;
+/// Addresses and networks that are remembered, in each of two generations.
 const REMEMBERED: usize = 4096;
 /// Questions that a generation lasts.
 const GENERATION: u64 = 16_384;
@@ -26,6 +30,7 @@ pub(super) struct Line<T> {
     /// Addresses with waiting work, the next one first.
     order: BTreeSet<(Turn, Key)>,
     asks: Asks,
+    networks: Asks,
     arrivals: u64,
 }
 
@@ -59,7 +64,15 @@ pub(super) enum Pushed<T> {
 
 impl<T> Line<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, count: 0, lanes: HashMap::new(), order: BTreeSet::new(), asks: Asks::default(), arrivals: 0 }
+        Self {
+            capacity,
+            count: 0,
+            lanes: HashMap::new(),
+            order: BTreeSet::new(),
+            asks: Asks::default(),
+            networks: Asks::default(),
+            arrivals: 0,
+        }
     }
 
     pub(super) const fn is_full(&self) -> bool {
@@ -70,13 +83,10 @@ impl<T> Line<T> {
         self.lanes.values().flat_map(|waiting| &waiting.work)
     }
 
-    /// Whether work of `key` would find a place now. To be told no is to have asked.
-    pub(super) fn has_place(&mut self, key: Key) -> bool {
-        let has_place = !self.is_full() || self.find_victim(key).is_some();
-        if !has_place {
-            self.asks.note(key);
-        }
-        has_place
+    /// Somebody asked, and had to wait for nothing or was turned away.
+    pub(super) fn note(&mut self, key: Key) {
+        self.asks.note(key);
+        self.networks.note(key.map(network));
     }
 
     pub(super) fn push(&mut self, key: Key, work: T) -> Pushed<T> {
@@ -90,7 +100,7 @@ impl<T> Line<T> {
                 Pushed::InPlaceOf(evicted)
             }
             None => {
-                self.asks.note(key);
+                self.note(key);
                 Pushed::Refused
             }
         }
@@ -99,7 +109,7 @@ impl<T> Line<T> {
     /// Who makes room for a newcomer, if anybody does.
     fn find_victim(&self, key: Key) -> Option<Key> {
         let own = self.lanes.get(&key).map_or(0, |waiting| waiting.work.len());
-        let newcomer = (own + 1, self.asks.of(key));
+        let newcomer = (own + 1, self.asked(key));
         let largest = self.lanes.iter().map(|(key, waiting)| (waiting.work.len(), waiting.turn.0, *key)).max();
         largest.filter(|(length, turn, other)| *other != key && (*length, *turn) > newcomer).map(|(.., other)| other)
     }
@@ -136,7 +146,7 @@ impl<T> Line<T> {
     fn append(&mut self, key: Key, work: T) {
         self.count += 1;
         let turn = self.turn(key);
-        self.asks.note(key);
+        self.note(key);
         if let Some(waiting) = self.lanes.get_mut(&key) {
             waiting.work.push_back(work);
             return;
@@ -154,7 +164,11 @@ impl<T> Line<T> {
 
     fn turn(&mut self, key: Key) -> Turn {
         self.arrivals += 1;
-        (self.asks.of(key), self.arrivals)
+        (self.asked(key), self.arrivals)
+    }
+
+    fn asked(&self, key: Key) -> u64 {
+        self.asks.of(key) + self.networks.of(key.map(network)) / NETWORK_SHARE
     }
 
     /// After a turn: where it belongs by now.
@@ -177,6 +191,14 @@ impl<T> Line<T> {
     }
 }
 
+/// IPv4 /24, IPv6 /48, as for the limits.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & (!0 << 8)).into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (!0 << 80)).into(),
+    }
+}
+
 impl Asks {
     fn of(&self, key: Key) -> u64 {
         let count = |generation: &HashMap<Key, u64>| generation.get(&key).copied().unwrap_or(0);
@@ -194,124 +216,5 @@ impl Asks {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(last: u8) -> Key {
-        Some(IpAddr::from([192, 0, 2, last]))
-    }
-
-    fn drain(line: &mut Line<&'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| line.pop(|_| true)).collect()
-    }
-
-    #[test]
-    fn f12_who_brings_little_does_not_wait_for_who_brings_much() {
-        let mut line = Line::new(9);
-        for work in ["a1", "a2", "a3", "a4"] {
-            line.push(at(1), work);
-        }
-        line.push(at(2), "b1");
-        line.push(at(2), "b2");
-        line.push(None, "own");
-        assert_eq!(drain(&mut line), ["a1", "b1", "own", "b2", "a2", "a3", "a4"]);
-    }
-
-    #[test]
-    fn f12_who_asks_seldom_comes_before_a_crowd_served_or_not() {
-        let mut line = Line::new(9);
-        for _ in 0..3 {
-            for key in 1..=3 {
-                line.push(at(key), "crowd");
-            }
-            line.pop(|_| true);
-            line.clear();
-        }
-        for (key, work) in [(1, "crowd"), (9, "put off"), (2, "crowd")] {
-            line.push(at(key), work);
-        }
-        assert_eq!(line.pop(|_| true), Some("put off"));
-        line.push(at(9), "again");
-        assert_eq!(line.pop(|_| true), Some("again"));
-    }
-
-    #[test]
-    fn equals_have_one_turn_each() {
-        let mut line = Line::new(9);
-        let mut turns = [0; 3];
-        for key in 0..3 {
-            line.push(at(key), key);
-        }
-        for _ in 0..30 {
-            let key = line.pop(|_| true).unwrap();
-            turns[usize::from(key)] += 1;
-            line.push(at(key), key);
-        }
-        assert_eq!(turns, [10; 3]);
-    }
-
-    #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut asks = Asks::default();
-        for number in 0..100_000_u32 {
-            asks.note(Some(std::net::Ipv4Addr::from_bits(number).into()));
-        }
-        assert!(asks.young.len() + asks.old.len() <= 2 * REMEMBERED);
-        for _ in 0..3 * GENERATION {
-            asks.note(None);
-        }
-        assert_eq!(asks.young.len() + asks.old.len(), 2);
-    }
-
-    #[test]
-    fn f12_in_a_full_room_the_largest_crowd_makes_room() {
-        let mut line = Line::new(3);
-        for work in ["a1", "a2", "a3"] {
-            assert_eq!(line.push(at(1), work), Pushed::Waits);
-        }
-        assert_eq!(line.push(at(1), "a4"), Pushed::Refused, "its own crowd is the largest");
-        assert_eq!(line.push(at(2), "b1"), Pushed::InPlaceOf("a3"));
-        assert_eq!(line.push(at(2), "b2"), Pushed::Refused, "then both would have two, and nobody gains");
-        assert_eq!(line.push(at(3), "c1"), Pushed::InPlaceOf("a2"));
-        assert_eq!(drain(&mut line), ["a1", "b1", "c1"]);
-        // All have one now: who has asked most makes room for whom nobody has seen yet.
-        for (key, work) in [(1, "a5"), (2, "b3"), (3, "c2")] {
-            line.push(at(key), work);
-        }
-        assert_eq!(line.push(at(4), "d1"), Pushed::InPlaceOf("a5"));
-    }
-
-    #[test]
-    fn what_nobody_waits_for_costs_no_turn() {
-        let mut line = Line::new(4);
-        for (key, work) in [(1, "gone"), (1, "a"), (2, "b")] {
-            line.push(at(key), work);
-        }
-        let wanted = |work: &&str| *work != "gone";
-        assert_eq!((line.pop(wanted), line.pop(wanted), line.pop(wanted)), (Some("a"), Some("b"), None));
-        assert!(line.lanes.is_empty() && line.order.is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_and_no_bound_is_crossed(steps in proptest::collection::vec((0..9_u8, any::<bool>()), 0..400)) {
-            let mut line = Line::new(7);
-            let mut waiting = 0_usize;
-            for (key, is_push) in steps {
-                if is_push {
-                    match line.push(at(key), key) {
-                        Pushed::Waits => waiting += 1,
-                        Pushed::InPlaceOf(other) => prop_assert_ne!(other, key),
-                        Pushed::Refused => prop_assert!(line.is_full()),
-                    }
-                } else {
-                    waiting -= usize::from(line.pop(|_| true).is_some());
-                }
-                prop_assert_eq!(line.iter().count(), waiting);
-                prop_assert!(waiting <= 7 && line.order.len() == line.lanes.len());
-            }
-        }
-    }
-}
+#[path = "line_tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ mod caller;
 pub mod capacity;
 mod common;
 mod derived;
+mod door;
 mod foreign;
 mod generate;
 mod guess;
@@ -31,6 +32,7 @@ mod settings;
 mod stored;
 
 pub use caller::Caller;
+pub use door::Pass;
 pub use foreign::{ForeignError, KeycloakPassword, Reader};
 pub use generate::generate;
 pub use hash::{HashError, Hashed};

@@ -113,13 +113,6 @@ impl Queue {
         Ok(place)
     }
 
-    /// Whether work of `key` would be taken now. By the time it comes, that may be another.
-    pub(super) fn has_place(&self, key: Key) -> bool {
-        let mut room = self.lock();
-        self.forget_abandoned(&mut room);
-        room.line.has_place(key)
-    }
-
     /// Those who hung up must not keep out those who still wait.
     fn forget_abandoned(&self, room: &mut Room) {
         if room.line.is_full() {

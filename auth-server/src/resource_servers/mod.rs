@@ -7,5 +7,5 @@ mod service;
 mod store;
 
 pub use model::{Catalogue, NewScope, ResourceServer};
-pub use reports::{LISTED_FOR, Report, SILENT_AFTER, forget, reports};
+pub use reports::{LISTED_FOR, NewReport, Report, ReportError, SILENT_AFTER, Source, forget, report, reports};
 pub use service::{ResourceServerError, ResourceServers};

@@ -7,6 +7,7 @@ use shared::db::{Conn, DbError};
 use uuid::Uuid;
 
 use super::store;
+use crate::clients::ClientId;
 
 /// A process that follows keys by itself and has been silent for this long is not running any more.
 pub const SILENT_AFTER: Duration = Duration::from_secs(90);
@@ -18,7 +19,7 @@ pub const LISTED_FOR: Duration = Duration::from_secs(24 * 3600);
 pub struct Report {
     /// The process.
     pub instance: Uuid,
-    /// The database user that it reports as.
+    /// The database user that it reports as; `client:ID` where it reports over HTTP.
     pub reported_by: String,
     /// The kids that it accepts.
     pub kids: Vec<String>,
@@ -30,6 +31,46 @@ pub struct Report {
     pub silent_for: i64,
     /// Seconds since its first report.
     pub known_for: i64,
+}
+
+/// Keys that one process may hold, and bytes of the name of each.
+const MOST_KIDS: usize = 100;
+const LONGEST_KID: usize = 256;
+
+/// What a process reports over HTTP.
+#[derive(Clone, Debug)]
+pub struct NewReport {
+    /// The process.
+    pub instance: Uuid,
+    /// The kids that it accepts, at most 100.
+    pub kids: Vec<String>,
+    /// How far it has read the revocation feed.
+    pub feed_seq: i64,
+    /// How it gets keys.
+    pub source: Source,
+}
+
+/// How a process gets keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It follows new keys by itself.
+    Url,
+    /// Somebody has to change a file; such a process is never taken for gone.
+    File,
+}
+
+/// Why a report was not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// These are not the keys of a process.
+    #[error("these are no kids of a key set")]
+    Invalid,
+    /// Another client reports for this process.
+    #[error("the process is another client's")]
+    OthersProcess,
+    /// The database gave no answer, or has no room.
+    #[error(transparent)]
+    Database(#[from] DbError),
 }
 
 impl Report {
@@ -45,6 +86,23 @@ impl Report {
     pub fn holds(&self, kid: &str) -> bool {
         self.kids.iter().any(|held| held == kid)
     }
+}
+
+/// Keeps what a client says that a process holds.
+///
+/// # Errors
+/// [`ReportError`]; nothing is kept then.
+pub async fn report(conn: &mut Conn, client_id: &ClientId, new: &NewReport) -> Result<(), ReportError> {
+    let is_kid = |kid: &String| !kid.is_empty() && kid.len() <= LONGEST_KID && !kid.contains('\0');
+    if new.feed_seq < 0 || new.kids.len() > MOST_KIDS || !new.kids.iter().all(is_kid) {
+        return Err(ReportError::Invalid);
+    }
+    let source = match new.source {
+        Source::Url => "url",
+        Source::File => "file",
+    };
+    let is_kept = store::keep_report(conn, &format!("client:{client_id}"), new, source).await?;
+    if is_kept { Ok(()) } else { Err(ReportError::OthersProcess) }
 }
 
 /// Every process that reported within a day, and those that read a file, the newest first.

@@ -8,7 +8,7 @@ use shared::token::scope::ScopeSet;
 use uuid::Uuid;
 
 use super::model::{Catalogue, NewScope, ResourceServer};
-use super::reports::Report;
+use super::reports::{NewReport, Report};
 
 pub(super) async fn insert(conn: &mut Conn, audience: &str, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
@@ -116,6 +116,26 @@ pub(super) async fn list_reports(conn: &mut Conn, listed_for: i64) -> Result<Vec
     .fetch_all(conn)
     .await?;
     Ok(reports)
+}
+
+/// False where the process is another reporter's.
+pub(super) async fn keep_report(
+    conn: &mut Conn,
+    reporter: &str,
+    new: &NewReport,
+    source: &str,
+) -> Result<bool, DbError> {
+    let is_kept = sqlx::query_scalar!(
+        r#"select myapi.keep_resource_server_report($1, $2, $3, $4, $5) as "is_kept!""#,
+        reporter,
+        new.instance,
+        &new.kids,
+        new.feed_seq,
+        source,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(is_kept)
 }
 
 pub(super) async fn delete_report(conn: &mut Conn, instance: Uuid) -> Result<bool, DbError> {

@@ -13,8 +13,19 @@ pub(super) async fn create_role(conn: &mut Conn, role: &'static str) -> Result<b
     }
 }
 
+/// Grants what each migration grants: a room's own rights are in a function `apply_…_grants` of its own, so that no two
+/// migrations write the same one.
 pub(super) async fn apply_grants(conn: &mut Conn) -> Result<(), DbError> {
-    sqlx::query("select myapi.apply_grants()").execute(conn).await?;
+    let functions: Vec<String> = sqlx::query_scalar(
+        r"select proname::text from pg_proc
+          where pronamespace = 'myapi'::regnamespace and proname like 'apply\_%grants' and pronargs = 0
+          order by proname",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for function in functions {
+        sqlx::query(AssertSqlSafe(format!("select myapi.{function}()"))).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::model::{Listed, Session, SessionSettings, SessionToken, Signed};
 use super::store;
+use crate::audit::{self, Event, Kind};
 use crate::tokens::Tokens;
 use crate::users::{User, Users};
 
@@ -66,6 +67,7 @@ impl Sessions {
             idle_expires_at: expires_at.min(now + delta(self.settings.idle)),
             expires_at,
         };
+        let mut ended = None;
         let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
         // Whoever disables the user waits for us and then kills this version, or was first and is seen here.
         let found = self.users.find_for_share(&mut transaction, user.sub).await?;
@@ -79,11 +81,17 @@ impl Sessions {
             }
         } else {
             if let Some(before) = before {
-                store::end(&mut transaction, before.session_id, now).await?;
+                ended = store::end(&mut transaction, before.session_id, now).await?.map(|sub| (before.session_id, sub));
             }
             store::insert(&mut transaction, &session, &hash).await?;
         }
         transaction.commit().await.map_err(DbError::from)?;
+        if let Some((before, sub)) = ended {
+            let another = format_args!("session {before}: another user signed in");
+            audit::note(Event::ok(Kind::SessionEnded).subject(sub).detail(another));
+        }
+        let detail = format_args!("session {}", session.session_id);
+        audit::note(Event::ok(Kind::SessionStarted).subject(session.sub).detail(detail));
         Ok((token, session))
     }
 
@@ -121,10 +129,14 @@ impl Sessions {
     /// [`DbError`] when there is no answer; then nothing has ended, or the answer was lost.
     pub async fn end(&self, session_id: Uuid, now: DateTime<Utc>) -> Result<bool, DbError> {
         let mut transaction = self.pool.begin().await?;
-        let was_alive = store::end(&mut transaction, session_id, now).await?;
+        let ended = store::end(&mut transaction, session_id, now).await?;
         self.tokens.revoke_session(&mut transaction, session_id, now).await?;
         transaction.commit().await?;
-        Ok(was_alive)
+        if let Some(sub) = ended {
+            let detail = format_args!("session {session_id}");
+            audit::note(Event::ok(Kind::SessionEnded).subject(sub).detail(detail));
+        }
+        Ok(ended.is_some())
     }
 
     /// Ends every session of a user and every family of refresh tokens, those of other logins included. Tells how many
@@ -137,6 +149,8 @@ impl Sessions {
         let sessions = store::end_all(&mut transaction, sub, now).await?;
         let families = self.tokens.revoke_user(&mut transaction, sub, None, now).await?;
         transaction.commit().await?;
+        let detail = format_args!("{sessions} sessions, {families} logins with refresh tokens");
+        audit::note(Event::ok(Kind::SessionEnded).subject(sub).detail(detail));
         Ok((sessions, families))
     }
 

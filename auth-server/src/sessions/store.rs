@@ -86,16 +86,16 @@ pub(super) async fn hold(conn: &mut Conn, session_id: Uuid, now: DateTime<Utc>) 
     Ok(held.is_some())
 }
 
-/// False where it had ended before.
-pub(super) async fn end(conn: &mut Conn, session_id: Uuid, now: DateTime<Utc>) -> Result<bool, DbError> {
-    let done = sqlx::query!(
-        "update myapi.sessions set ended_at = $2 where session_id = $1 and ended_at is null",
+/// Whose it was; `None` where it had ended before.
+pub(super) async fn end(conn: &mut Conn, session_id: Uuid, now: DateTime<Utc>) -> Result<Option<Uuid>, DbError> {
+    let sub = sqlx::query_scalar!(
+        "update myapi.sessions set ended_at = $2 where session_id = $1 and ended_at is null returning sub",
         session_id,
         now,
     )
-    .execute(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(sub)
 }
 
 pub(super) async fn end_all(conn: &mut Conn, sub: Uuid, now: DateTime<Utc>) -> Result<u64, DbError> {

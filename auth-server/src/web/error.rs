@@ -21,6 +21,8 @@ pub struct ErrorBody {
 /// An error answer that nobody may keep: tokens, credentials and errors about them are never cached (section 5.1).
 pub fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Response {
     metrics::refused(error);
+    // The request's line says which refusal its client was given.
+    tracing::Span::current().record("error.code", error);
     let body = Json(ErrorBody { error, error_description: description });
     let mut response = (status, body).into_response();
     forbid_caching(response.headers_mut());

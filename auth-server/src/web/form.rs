@@ -113,7 +113,11 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), FormError> {
     if pieces.all(is_utf8) { Ok(()) } else { Err(FormError::MediaType) }
 }
 
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
+/// A body of at most [`MAX_BODY`] bytes, whatever it is.
+///
+/// # Errors
+/// [`FormError::TooLarge`], [`FormError::Unreadable`].
+pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(FormError::TooLarge);

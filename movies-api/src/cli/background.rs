@@ -1,16 +1,16 @@
 //! What runs beside the requests: keys are kept fresh, revocations followed, and what is held here is reported.
 
 use shared::clock::Clock;
-use shared::db;
 use shared::db::pooler::Sessions;
-use shared::token::heartbeat::Heartbeat;
+use shared::db::{self, Pool};
+use shared::token::heartbeat::{Heartbeat, ReportUrl, Reports};
 use shared::token::revocations::{Feed, Revocations, SignedFeed};
 use shared::token::source::Keys;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::{BACKGROUND_CONNECTIONS, Config, RevocationSource, START_TIMEOUT};
+use crate::config::{BACKGROUND_CONNECTIONS, Config, ReportTarget, RevocationSource, START_TIMEOUT};
 
 /// The tasks; they end when it is dropped.
 pub(super) struct Background {
@@ -23,7 +23,7 @@ impl Background {
     /// [`Background::has_read`].
     ///
     /// # Errors
-    /// When the URL of the revocations cannot be used.
+    /// When the URL of the revocations or of the reports cannot be used.
     pub(super) fn start(config: &Config, keys: &Keys, sessions: Sessions) -> anyhow::Result<(Self, Revocations)> {
         let direct = config.common.direct_database().options.clone();
         let pool = db::pool(direct, BACKGROUND_CONNECTIONS, "movies-api-background");
@@ -52,7 +52,9 @@ impl Background {
                 revocations
             }
         };
-        background.tasks.spawn(Heartbeat::new(pool, keys.clone(), revocations.clone()).beat());
+        if let Some(reports) = reports(config, pool)? {
+            background.tasks.spawn(Heartbeat::new(reports, keys.clone(), revocations.clone()).beat());
+        }
         Ok((background, revocations))
     }
 
@@ -68,4 +70,15 @@ impl Background {
     pub(super) async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
+}
+
+fn reports(config: &Config, pool: Pool) -> anyhow::Result<Option<Reports>> {
+    Ok(match &config.reports {
+        ReportTarget::Off => None,
+        ReportTarget::Database => Some(Reports::Database(pool)),
+        ReportTarget::Url { url, client_id, client_secret } => {
+            let (url, id, secret) = (url.clone(), client_id.clone(), client_secret.clone());
+            Some(Reports::Url(ReportUrl::new(url, id, secret, &config.key_options())?))
+        }
+    })
 }

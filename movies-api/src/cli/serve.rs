@@ -89,15 +89,16 @@ impl Serve {
             version = VERSION,
             "movies-api listens"
         );
+        let options = ServeOptions { max_connections: config.max_connections, ..ServeOptions::default() };
         tokio::select! {
-            () = serve::serve(listener, app, ServeOptions::default(), stop) => {}
+            () = serve::serve(listener, app, options, stop) => {}
             // Nothing is drained: each further answer may be somebody else's.
             error = examined.watch() => return Err(error),
         }
         following.abort();
         background.stop().await;
         metrics.stop();
-        pool.close().await;
+        db::close(&pool).await;
         tracing::info!("movies-api stopped");
         Ok(())
     }

@@ -127,3 +127,39 @@ async fn a_filter_that_cannot_be_is_told_and_the_default_used() {
         assert!(server.before.contains(told), "{}", server.before);
     }
 }
+
+/// The line of the request has the code that its client was given, beside the request's id.
+#[tokio::test]
+async fn o03_the_line_of_each_refusal_has_its_code_and_the_clients_request_id() {
+    let mut server = Server::start("info");
+    let client = reqwest::Client::new();
+    let mut refused = Vec::new();
+    for (method, path, token, code) in [
+        ("GET", "/movies/1", None, "token_missing"),
+        ("GET", "/movies/1", Some("Bearer abc"), "token_invalid"),
+        ("GET", "/movies/1", Some("Bearer a b"), "request_malformed"),
+        ("GET", "/nothing", None, "route_not_found"),
+        ("DELETE", "/healthz", None, "method_not_allowed"),
+        ("GET", "/readyz", None, "not_ready"),
+    ] {
+        let request = client.request(method.parse().unwrap(), format!("http://{}{path}", server.address));
+        let request = token.into_iter().fold(request, |request, token| request.header("authorization", token));
+        let answer = request.send().await.unwrap();
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(problem["code"], code, "{problem}");
+        refused.push((id, code));
+    }
+    let pid = rustix::process::Pid::from_child(&server.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let mut rest = String::new();
+    server.log.read_to_string(&mut rest).unwrap();
+    let lines: Vec<serde_json::Value> = rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (id, code) in refused {
+        let is_it =
+            |line: &&serde_json::Value| line["span"]["request.id"] == id.as_str() && line["message"] == "answered";
+        let found: Vec<_> = lines.iter().filter(is_it).collect();
+        assert_eq!(found.len(), 1, "{id} in {rest}");
+        assert_eq!(found[0]["span"]["error.code"], code, "{}", found[0]);
+    }
+}

@@ -4,12 +4,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bad_database;
+mod bad_networks;
 mod bearer;
 mod command_line;
 mod data_set;
 mod decades;
 mod docs;
 mod dpop;
+mod drain;
 mod export;
 mod health;
 mod http_export;
@@ -20,6 +23,8 @@ mod methods;
 mod metrics;
 mod mutations;
 mod new_movies;
+mod panics;
+mod process;
 mod readme;
 mod revocations;
 mod show_movie;

@@ -173,7 +173,7 @@ fn resource(issuer: &TestIssuer) -> Resource {
 /// The service in its own serving loop, for what only real HTTP shows.
 pub struct Listening {
     app: TestApp,
-    address: SocketAddr,
+    pub address: SocketAddr,
     client: reqwest::Client,
     task: JoinHandle<()>,
 }

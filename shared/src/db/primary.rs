@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
-use super::Pool;
+use super::{Pool, timeout};
 
 /// How often it is asked whether the first database is a standby, where there is a second one.
 const LOOK: Duration = Duration::from_secs(2);
@@ -32,13 +30,11 @@ pub(super) fn note_read_only() {
     }
 }
 
-/// A pool that lets go of connections which are older than the last refusal of a write: after a failover they may lead to
-/// a server that was the primary once.
-pub(super) fn discarding(options: PgPoolOptions) -> PgPoolOptions {
-    options.before_acquire(|_, meta| {
-        let refused = *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner);
-        Box::pin(std::future::ready(Ok(refused.is_none_or(|refused| meta.age < refused.elapsed()))))
-    })
+/// Whether a connection of this age is older than the last refusal of a write: after a failover it may lead to a server
+/// that was the primary once, so the pool lets go of it.
+pub(super) fn is_outdated(age: Duration) -> bool {
+    let refused = *READ_ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+    refused.is_some_and(|refused| age >= refused.elapsed())
 }
 
 /// The database that takes writes: the one that also answers reads, or, while that is a standby, the direct one.
@@ -89,7 +85,7 @@ impl Primary {
         }
         loop {
             // A refused write is a reason to look sooner.
-            let _ = timeout(LOOK, REFUSED.notified()).await;
+            let _ = tokio::time::timeout(LOOK, REFUSED.notified()).await;
             self.look().await;
         }
     }

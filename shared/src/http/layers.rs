@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::problem::Problem;
-use crate::metrics;
+use crate::{db, metrics};
 
 /// The header in which the client learns the id that the log has for its request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -112,6 +112,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
+        error.code = tracing::field::Empty,
     )
 }
 
@@ -133,9 +134,16 @@ async fn answer<R: IntoResponse>(
     started: Instant,
     answering: impl Future<Output = Result<R, Infallible>>,
 ) -> Response {
-    let response = match tokio::time::timeout(REQUEST_DEADLINE, answering).await {
-        Ok(Ok(response)) => response.into_response(),
+    let mut answering = std::pin::pin!(tokio::time::timeout(REQUEST_DEADLINE, answering));
+    // Behind what it watches: a client that leaves drops it first.
+    let watch = db::Watch::new();
+    let response = match answering.as_mut().await {
+        Ok(Ok(response)) => {
+            watch.done();
+            response.into_response()
+        }
         Err(_) => {
+            drop(watch);
             tracing::warn!(deadline.seconds = REQUEST_DEADLINE.as_secs(), "gave up on a request");
             errors.answer(StatusCode::SERVICE_UNAVAILABLE)
         }

@@ -125,6 +125,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         metrics::refused(self.code);
+        // The request's line says which refusal its client was given.
+        tracing::Span::current().record("error.code", self.code);
         let status = self.status();
         let retry_after = self.retry_after;
         let mut response = (status, Json(self)).into_response();

@@ -1,11 +1,11 @@
-//! A proxy on loopback that cuts connections: in front of Postgres, or of anything else over TCP.
+//! A proxy on loopback that cuts connections, or lets nothing pass: in front of Postgres, or of anything else over TCP.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::net::connect_unspec;
@@ -46,6 +46,10 @@ struct Shared {
     clients: Mutex<Vec<TcpStream>>,
     at_commit: Mutex<Option<AtCommit>>,
     resets: AtomicUsize,
+    /// Connections by their number: nothing passes on those below.
+    stalled: Mutex<usize>,
+    moved: Condvar,
+    accepted: AtomicUsize,
 }
 
 impl Upstream {
@@ -80,6 +84,9 @@ impl Proxy {
             clients: Mutex::default(),
             at_commit: Mutex::default(),
             resets: AtomicUsize::new(0),
+            stalled: Mutex::new(0),
+            moved: Condvar::new(),
+            accepted: AtomicUsize::new(0),
         });
         let accepting = Arc::clone(&shared);
         std::thread::spawn(move || accept(&listener, &accepting));
@@ -96,6 +103,26 @@ impl Proxy {
     pub fn cut(&self) -> usize {
         let clients = std::mem::take(&mut *lock(&self.shared.clients));
         clients.iter().filter(|client| reset(client)).count()
+    }
+
+    /// Nothing passes any more, on connections old and new, and nobody is told: a black hole.
+    pub fn stall(&self) {
+        self.set_stalled(usize::MAX);
+    }
+
+    /// Nothing passes on the connections that there are; new ones are fine. So it is after a host lost its power.
+    pub fn stall_present(&self) {
+        self.set_stalled(self.shared.accepted.load(Ordering::SeqCst));
+    }
+
+    /// Everything passes again, and what was held back too.
+    pub fn resume(&self) {
+        self.set_stalled(0);
+    }
+
+    fn set_stalled(&self, below: usize) {
+        *lock(&self.shared.stalled) = below;
+        self.shared.moved.notify_all();
     }
 
     /// Leads new connections elsewhere, as a failover's address does; those that there are stay.
@@ -118,6 +145,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
+        self.resume();
         // Wakes the listener up.
         drop(TcpStream::connect(self.address));
         self.cut();
@@ -185,13 +213,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.is_over.load(Ordering::SeqCst) {
             return;
         }
+        let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
         let shared = Arc::clone(shared);
         // A server that is away, and a client that leaves, are what this is for.
-        std::thread::spawn(move || drop(serve(client, &shared)));
+        std::thread::spawn(move || drop(serve(client, number, &shared)));
     }
 }
 
-fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
+fn serve(mut client: TcpStream, number: usize, shared: &Arc<Shared>) -> io::Result<()> {
     client.set_nodelay(true)?;
     let upstream = lock(&shared.upstream).clone();
     let server = match Server::connect(&upstream) {
@@ -203,20 +232,38 @@ fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
     };
     lock(&shared.clients).push(client.try_clone()?);
     let (mut answers, mut to_client) = (server.try_clone()?, client.try_clone()?);
+    let behind = Arc::clone(shared);
     std::thread::spawn(move || {
-        drop(io::copy(&mut answers, &mut to_client));
+        drop(answer(&mut answers, &mut to_client, number, &behind));
         drop(to_client.shutdown(std::net::Shutdown::Both));
     });
     let mut requests = server.try_clone()?;
-    let passed = pass(&mut client, &mut requests, shared);
+    let passed = pass(&mut client, &mut requests, number, shared);
     server.close();
     passed
 }
 
-fn pass(client: &mut TcpStream, server: &mut Server, shared: &Shared) -> io::Result<()> {
+/// Waits while nothing passes on this connection.
+fn hold(number: usize, shared: &Shared) {
+    let stalled = lock(&shared.stalled);
+    drop(shared.moved.wait_while(stalled, |below| number < *below));
+}
+
+fn answer(server: &mut Server, client: &mut TcpStream, number: usize, shared: &Shared) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = server.read(&mut buffer)?;
+        hold(number, shared);
+        let Some(message) = buffer.get(..length).filter(|message| !message.is_empty()) else { return Ok(()) };
+        client.write_all(message)?;
+    }
+}
+
+fn pass(client: &mut TcpStream, server: &mut Server, number: usize, shared: &Shared) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {
         let length = client.read(&mut buffer)?;
+        hold(number, shared);
         let Some(message) = buffer.get(..length).filter(|message| !message.is_empty()) else { return Ok(()) };
         let commit = message.windows(COMMIT.len()).position(|part| part == COMMIT);
         let fault = commit.and_then(|at| Some((at, lock(&shared.at_commit).take()?)));

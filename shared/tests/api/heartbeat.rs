@@ -2,11 +2,11 @@
 
 use shared::clock::Clock;
 use shared::db::Pool;
-use shared::testing::TestIssuer;
-use shared::token::heartbeat::Heartbeat;
+use shared::testing::{Answer, KeyServer, TestIssuer};
+use shared::token::heartbeat::{Heartbeat, ReportError, ReportUrl, Reports};
 use shared::token::keys::{Algorithm, KeySet};
 use shared::token::revocations::{Position, Revocations};
-use shared::token::source::Keys;
+use shared::token::source::{Keys, KeysOptions};
 use uuid::Uuid;
 
 use crate::support::now;
@@ -30,7 +30,7 @@ async fn a_report_says_who_holds_what_and_is_one_row_a_process(pool: Pool) {
     let keys = Keys::fixed(one.key_set());
     let revocations = Revocations::new(Clock::manual(now()));
     revocations.replace(Vec::new(), Position { feed_id: Some(Uuid::nil()), seq: 7 });
-    let heartbeat = Heartbeat::new(pool.clone(), keys.clone(), revocations);
+    let heartbeat = Heartbeat::new(Reports::Database(pool.clone()), keys.clone(), revocations);
     heartbeat.report().await.unwrap();
     let user: String = sqlx::query_scalar("select session_user::text").fetch_one(&pool).await.unwrap();
     let row = |kids: &[&str]| {
@@ -124,4 +124,48 @@ async fn a_report_that_makes_no_sense_is_refused(pool: Pool) {
         assert!(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.is_err(), "{bad}");
     }
     assert!(rows(&pool).await.is_empty());
+}
+
+/// Whoever is known by its user or client is not spoken for by another.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_process_belongs_to_whoever_reported_it_first(pool: Pool) {
+    let keep = async |reporter: &str, kid: &str| {
+        sqlx::query_scalar::<_, bool>("select myapi.keep_resource_server_report($1, $2, array[$3], 1, 'url')")
+            .bind(reporter)
+            .bind(Uuid::nil())
+            .bind(kid)
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+    };
+    assert!(keep("client:one", "a").await);
+    assert!(keep("client:one", "b").await);
+    assert!(!keep("client:two", "c").await);
+    let refused =
+        sqlx::query("select myapi.report_resource_server($1, '{c}', 1, 'url')").bind(Uuid::nil()).execute(&pool);
+    assert_eq!(refused.await.unwrap_err().as_database_error().unwrap().code().as_deref(), Some("42501"));
+    let rows = rows(&pool).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].1.as_str(), rows[0].2.as_slice()), ("client:one", ["b".to_owned()].as_slice()));
+}
+
+#[tokio::test]
+async fn a_report_by_url_that_is_not_taken_is_an_error() {
+    let server = KeyServer::start(Answer::Status(204)).await;
+    let heartbeat = |url: &url::Url| {
+        let credentials = ("movies".to_owned(), "secret".to_owned().into());
+        let url = ReportUrl::new(url.clone(), credentials.0, credentials.1, &KeysOptions::default()).unwrap();
+        let keys = Keys::fixed(TestIssuer::es256().key_set());
+        Heartbeat::new(Reports::Url(url), keys, Revocations::new(Clock::manual(now())))
+    };
+    heartbeat(server.url()).report().await.unwrap();
+    for status in [200, 302, 401, 503] {
+        server.set_answer(Answer::Status(status));
+        let refused = heartbeat(server.url()).report().await.unwrap_err();
+        assert!(matches!(refused, ReportError::Status(code) if code == status), "{status}: {refused}");
+    }
+    let nobody = "http://127.0.0.1:1/resource_server_report".parse().unwrap();
+    assert!(matches!(heartbeat(&nobody).report().await.unwrap_err(), ReportError::Url(_)));
+    let beyond = "http://issuer.example/resource_server_report".parse().unwrap();
+    assert!(ReportUrl::new(beyond, "id".to_owned(), "secret".to_owned().into(), &KeysOptions::default()).is_err());
 }

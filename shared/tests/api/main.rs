@@ -17,6 +17,7 @@ mod libraries;
 mod metrics;
 mod mutations;
 mod revocations;
+mod serve;
 mod signed_feed;
 mod sources;
 mod support;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, login};
 use super::figures::Figure;
-use super::probe::Probe;
+use super::probe::onlookers;
 use super::table::Place;
 use crate::bench::cpu::Process;
 use crate::bench::rig::free_addresses;
@@ -207,17 +207,8 @@ impl Seen {
 }
 
 async fn watch(addresses: Addresses, token: String, password: String, end: Instant) -> Result<Seen> {
-    let Addresses { auth, movies } = addresses;
-    let probe = |address, path, token| Probe { address, path, token };
-    let probes = [
-        ("/healthz", probe(auth, "/healthz", None)),
-        ("key set", probe(auth, "/.well-known/jwks.json", None)),
-        ("movie with a token", probe(movies, "/movies/?movie_id=1", Some(token))),
-    ];
-    let mut watching = JoinSet::new();
-    for (what, probe) in probes {
-        watching.spawn(async move { Ok::<_, anyhow::Error>((what, probe.watch(end).await?)) });
-    }
+    let auth = addresses.auth;
+    let mut watching = onlookers(addresses, token, end);
     let logins = honest_logins(auth, &password, end).await?;
     let mut times = Vec::new();
     while let Some(watched) = watching.join_next().await {
@@ -273,7 +264,8 @@ fn rest(process: Process) -> Option<f64> {
     Some(process.cpu()?.saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0)
 }
 
-async fn token(auth: SocketAddr, password: &str) -> Result<String> {
+/// A token of the demo user.
+pub(super) async fn token(auth: SocketAddr, password: &str) -> Result<String> {
     let (_, body) = Client::connect(Ipv4Addr::LOCALHOST, auth).await?.ask(login(USER, password)?).await?;
     let answer: serde_json::Value = serde_json::from_slice(&body)?;
     let token = answer.get("access_token").and_then(|token| token.as_str());

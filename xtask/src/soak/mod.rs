@@ -6,9 +6,13 @@
 //! Most are tests of CI with more rounds (`ci_tests`). The last result of each is kept in `deploy/soak.json`, by name.
 
 #[cfg(feature = "bench")]
+mod bad_networks;
+#[cfg(feature = "bench")]
 mod ci_tests;
 #[cfg(feature = "bench")]
 mod client;
+#[cfg(feature = "bench")]
+mod disk_full;
 #[cfg(feature = "bench")]
 mod failover;
 #[cfg(feature = "bench")]
@@ -31,6 +35,8 @@ mod refresh_races;
 mod revocation_delay;
 #[cfg(feature = "bench")]
 mod run;
+#[cfg(feature = "bench")]
+mod squeeze;
 #[cfg(feature = "bench")]
 mod table;
 

@@ -9,8 +9,12 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, HOST};
 
+use tokio::task::JoinSet;
+
 use super::client::{Ask, Client};
+use super::figures::Figure;
 use crate::bench::measured;
+use crate::up::addresses::Addresses;
 
 /// Time between two requests of one onlooker.
 const PACE: Duration = Duration::from_millis(20);
@@ -51,4 +55,39 @@ impl Probe {
         }
         Ok(request.body(Full::default())?)
     }
+}
+
+/// What was looked at, and how long each answer took.
+pub type Watched = Result<(&'static str, Histogram<u64>)>;
+
+/// Who looks on at both services until `end`.
+pub fn onlookers(Addresses { auth, movies }: Addresses, token: String, end: Instant) -> JoinSet<Watched> {
+    let probe = |address, path, token| Probe { address, path, token };
+    let probes = [
+        ("/healthz", probe(auth, "/healthz", None)),
+        ("key set", probe(auth, "/.well-known/jwks.json", None)),
+        ("movie with a token", probe(movies, "/movies/?movie_id=1", Some(token))),
+    ];
+    let mut watching = JoinSet::new();
+    for (what, probe) in probes {
+        watching.spawn(async move { Ok::<_, anyhow::Error>((what, probe.watch(end).await?)) });
+    }
+    watching
+}
+
+/// What onlookers notice of a flood that is none of logins.
+#[expect(clippy::cast_precision_loss, reason = "times of less than a day, in nanoseconds")]
+///
+/// # Errors
+/// As [`Probe::watch`].
+pub async fn watch_quietly(part: &str, addresses: Addresses, token: String, end: Instant) -> Result<Vec<Figure>> {
+    let mut watching = onlookers(addresses, token, end);
+    let mut figures = Vec::new();
+    while let Some(watched) = watching.join_next().await {
+        let (what, times) = watched??;
+        let p99 = times.value_at_quantile(0.99) as f64 / 1e6;
+        figures.push(Figure::new(part, &format!("{what} p99, ms"), p99).at_most(200.0));
+    }
+    figures.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(figures)
 }

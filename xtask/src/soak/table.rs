@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use super::figures::Figure;
 use super::{
-    failover, key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill, refresh_races,
-    revocation_delay,
+    bad_networks, disk_full, failover, key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill,
+    refresh_races, revocation_delay, squeeze,
 };
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
@@ -58,6 +58,12 @@ pub const SOAKS: &[Soak] = &[
         trial: login_flood::run,
     },
     Soak {
+        name: "bad-networks",
+        what: "2,000 half heads, 500 slow bodies, 500 slow readers, 10,000 idle connections, and churn; everybody else goes on",
+        beside: bad_networks::BESIDE,
+        trial: bad_networks::run,
+    },
+    Soak {
         name: "refresh-kill",
         what: "auth-server killed 500 times, and its connection reset at 300 COMMITs, in the middle of refreshes",
         beside: refresh_kill::BESIDE,
@@ -92,6 +98,18 @@ pub const SOAKS: &[Soak] = &[
         what: "Postgres restarts 6 times, fast and at once, under mixed load",
         beside: postgres_restart::BESIDE,
         trial: postgres_restart::run,
+    },
+    Soak {
+        name: "disk-full",
+        what: "the database's disk is full 5 times while logins are refreshed; skipped where nothing can be mounted",
+        beside: disk_full::BESIDE,
+        trial: disk_full::run,
+    },
+    Soak {
+        name: "squeeze",
+        what: "half an hour of mixed load with 256 MiB for each service",
+        beside: squeeze::BESIDE,
+        trial: squeeze::run,
     },
     Soak {
         name: "revocation-delay",

@@ -17,6 +17,7 @@ use postgres::Ordered;
 pub use run::Run;
 
 pub mod clock;
+pub mod disk;
 pub mod pair;
 pub mod pgbouncer;
 pub mod postgres;
@@ -142,6 +143,11 @@ impl Sandbox {
         let mut command = self.xtask();
         command.env("CARGO", self.folder.path().join("bin/cargo"));
         Run::start(command.arg("test").args(args).envs(settings.iter().copied()))
+    }
+
+    /// Puts what a Postgres started here keeps on a disk of its own.
+    pub fn on_a_small_disk(&self, megabytes: u32) -> Option<disk::Disk> {
+        disk::Disk::over(&self.target, megabytes)
     }
 
     /// Starts a Postgres of its own that obeys.

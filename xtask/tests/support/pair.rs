@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::disk::Disk;
 use super::postgres::Ordered;
 use super::service::Service;
 use super::wire::{Answer, ask, post, present};
@@ -37,6 +38,7 @@ pub struct Pair {
     settings: Vec<(&'static str, String)>,
     binaries: PathBuf,
     postgres: Postgres,
+    disk: Option<Disk>,
     // Last: everything lives in its folder.
     sandbox: Sandbox,
 }
@@ -55,17 +57,30 @@ impl Pair {
         sandbox.cargo("echo \"url: $DATABASE_URL\"; sleep 3600 & wait");
         let mut postgres = sandbox.test(&[], &[]);
         let database = postgres.line("url: ").trim().replacen("url: ", "", 1);
-        Self::on(sandbox, database, Postgres::Kept(postgres))
+        Self::on(sandbox, database, Postgres::Kept(postgres), None)
     }
 
     /// The same with a Postgres that can be stopped and started.
     pub fn with_ordered_postgres() -> Self {
         let sandbox = Sandbox::new("");
         let postgres = sandbox.postgres();
-        Self::on(sandbox, postgres.url().to_owned(), Postgres::Ordered(postgres))
+        Self::on(sandbox, postgres.url().to_owned(), Postgres::Ordered(postgres), None)
     }
 
-    fn on(sandbox: Sandbox, database: String, postgres: Postgres) -> Self {
+    /// The same, and all that it keeps is on a disk of that size; `None` where no disk can be mounted.
+    pub fn with_postgres_on_a_small_disk(megabytes: u32) -> Option<Self> {
+        let sandbox = Sandbox::new("");
+        let disk = sandbox.on_a_small_disk(megabytes)?;
+        let postgres = sandbox.postgres();
+        Some(Self::on(sandbox, postgres.url().to_owned(), Postgres::Ordered(postgres), Some(disk)))
+    }
+
+    /// The small disk.
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().unwrap()
+    }
+
+    fn on(sandbox: Sandbox, database: String, postgres: Postgres, disk: Option<Disk>) -> Self {
         let binaries = binaries();
         let (auth, movies) = (free_address(), free_address());
         let at = |name: &str| sandbox.folder.path().join(name).display().to_string();
@@ -82,7 +97,7 @@ impl Pair {
             ("MYAPI_MOVIES__JWKS_URL", format!("http://{auth}/.well-known/jwks.json")),
             ("MYAPI_MOVIES__KEY_CACHE", at("keys.json")),
         ];
-        let pair = Self { auth, movies, settings, binaries, postgres, sandbox };
+        let pair = Self { auth, movies, settings, binaries, postgres, disk, sandbox };
         fs::write(pair.path("kek"), pair.run("auth-server", &["key", "new-secret"], "")).unwrap();
         pair.run("auth-server", &["migrate"], "");
         pair.run("auth-server", &["key", "generate"], "");

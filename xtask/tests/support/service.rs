@@ -25,6 +25,11 @@ impl Service {
         self.log().lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();

@@ -153,6 +153,7 @@ pub(crate) fn answer_refused(state: &AppState, browser: &Browser, refused: Refus
         Refused::Page(reason) => browser.finish(pages::refused_for(state, browser, &reason)),
         Refused::Back(back, reason) => {
             tracing::info!(error = reason.code(), %reason, "authorization request refused");
+            tracing::Span::current().record("error.code", reason.code());
             let location = error_location(state, &back, reason);
             if back.is_silent || browser.signed().is_some() {
                 return pages::see_other(&location);

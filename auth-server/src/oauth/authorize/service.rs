@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::machine::Asked;
 use super::redirect::with_parameters;
 use super::refused::{PageReason, Reason, Refused};
+use crate::audit::{self, Event, Kind, Outcome};
 use crate::codes::NewCode;
 use crate::oauth::scope;
 use crate::pushed_requests::RequestUri;
@@ -86,10 +87,16 @@ async fn decide(
         return Err(asked.refuse(Reason::NothingGranted));
     }
     match answer {
-        Answer::Denied => return Err(asked.refuse(Reason::Denied)),
+        Answer::Denied => {
+            let denied = Event::not_ok(Kind::Consent, Outcome::Refused, "the person said no");
+            audit::note(denied.subject(signed.user.sub).client(&asked.client.client_id).detail(&scope));
+            return Err(asked.refuse(Reason::Denied));
+        }
         // What was shown is what is granted: anything beyond it is asked about again.
         Answer::Allowed(shown) if scope.is_subset(&shown) => {
             state.consents.remember(signed.user.sub, &asked.client, &scope, now).await?;
+            let allowed = Event::ok(Kind::Consent).subject(signed.user.sub);
+            audit::note(allowed.client(&asked.client.client_id).detail(&scope));
         }
         Answer::Allowed(_) | Answer::None => {
             let is_needed = asked.prompt.consent || !is_allowed(state, asked, signed, &scope).await?;

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,7 +10,7 @@ use shared::db::Pool;
 use sqlx::{Postgres, Transaction};
 
 use super::binary::{Binary, PATIENCE, until};
-use super::wire::Wire;
+use super::wire::{Wire, try_token};
 use crate::app::{EMAIL, PASSWORD, TestApp, encode, login};
 
 const WAITING: &str = "select count(*) from pg_stat_activity
@@ -95,5 +96,48 @@ async fn f11_a_signal_right_after_the_start_line_is_heeded(pool: Pool) {
     let binary = Binary::on(&pool);
     for _ in 0..3 {
         binary.serve().stop();
+    }
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn f11_a_rolling_restart_of_two_replicas_fails_no_request(pool: Pool) {
+    let _app = TestApp::new(pool.clone()).await;
+    let first = [Binary::on(&pool).serve(), Binary::on(&pool).serve()];
+    let addresses = first.each_ref().map(|server| server.address);
+    let is_over = AtomicBool::new(false);
+    let parameters = [("grant_type", "password"), ("client_id", "app"), ("username", EMAIL), ("password", "no")];
+    std::thread::scope(|scope| {
+        let client = |number: usize| {
+            let mut asked = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                // As a balancer does: the other one where this one is not there.
+                let order = [number + asked, number + asked + 1].map(|at| addresses[at % 2]);
+                let answer = order.iter().find_map(|address| try_token(*address, &parameters));
+                // Wrong passwords are throttled at some time.
+                let status = answer.map(|answer| answer.status);
+                assert!(matches!(status, Some(400 | 429)), "{status:?}");
+                asked += 1;
+            }
+            asked
+        };
+        let clients: Vec<_> = (0..3).map(|number| scope.spawn(move || client(number))).collect();
+        let (over, mut later) = (Over(&is_over), Vec::new());
+        for server in first {
+            let address = server.address.to_string();
+            assert!(server.stop().log().iter().any(|line| line["message"] == "draining"));
+            later.push(Binary::on(&pool).with("MYAPI_AUTH__BIND", &address).serve());
+        }
+        drop(over);
+        assert!(clients.into_iter().all(|client| client.join().unwrap() > 2));
+        later.into_iter().for_each(|server| drop(server.stop()));
+    });
+}
+
+/// Raises the flag when it is dropped, so that nobody goes on for ever behind a test that failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

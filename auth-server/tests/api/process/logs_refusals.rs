@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::db::Pool;
 
 use super::binary::Binary;
-use super::wire::{Reply, post, token};
+use super::wire::{Reply, get, post, token};
 use crate::app::{CONFIDENTIAL, EMAIL, PASSWORD, PUBLIC, TestApp, basic, client, login};
 
 type Parameters<'a> = Vec<(&'a str, &'a str)>;
@@ -19,6 +19,33 @@ fn reason(log: &[Value], reply: &Reply) -> String {
     let [line] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(line["error"], reply.json()["error"], "{line}");
     line["reason"].as_str().unwrap().to_owned()
+}
+
+/// Wherever it is refused: the line of the request has the code that its client was given, beside the request's id.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn o03_the_line_of_each_refusal_has_its_code_and_the_clients_request_id(pool: Pool) {
+    let _app = TestApp::new(pool.clone()).await;
+    let server = Binary::on(&pool).serve();
+    let address = server.address;
+    let public = format!("client_id={PUBLIC}&token=x");
+    let refused = [
+        (token(address, &[("client_id", PUBLIC)], &[]), "invalid_request"),
+        (post(address, "/introspect", &public, &[]), "invalid_client"),
+        (post(address, "/revoke", "client_id=nobody&token=x", &[]), "invalid_client"),
+        (post(address, "/resource_server_report", "", &[]), "invalid_client"),
+        (post(address, "/revocations", "", &[]), "invalid_request"),
+        (get(address, "/revocations?since=x"), "invalid_request"),
+        (get(address, "/token"), "invalid_request"),
+        (get(address, "/nothing"), "not_found"),
+    ];
+    let log = server.stop().log();
+    for (reply, code) in refused {
+        assert_eq!(reply.json()["error"], code, "{}", reply.body);
+        let is_it = |line: &&Value| line["span"]["request.id"] == reply.request_id() && line["message"] == "answered";
+        let lines: Vec<_> = log.iter().filter(is_it).collect();
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!((&line["span"]["error.code"], &line["http.status"]), (&code.into(), &reply.status.into()), "{line}");
+    }
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -1,5 +1,7 @@
 //! auth-server as a process: its start and its refusals to start, its logs, its sockets, its end, and its commands.
 
+mod bad_database;
+mod bad_networks;
 pub mod binary;
 mod browser;
 mod commands;
@@ -8,6 +10,7 @@ mod crash;
 mod drain;
 mod flood;
 mod limits;
+mod log_reader;
 mod logs;
 mod logs_refusals;
 mod logs_secrets;

@@ -58,6 +58,14 @@ impl Wire {
         Ok(reply)
     }
 
+    /// True when this connection gets an answer that is no refusal for want of a seat.
+    pub fn is_served(&mut self) -> bool {
+        let head = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        // It may be closed already.
+        drop(self.0.get_mut().write_all(head.as_bytes()));
+        self.try_read().is_ok_and(|reply| reply.status == 200)
+    }
+
     /// True when the server closed the connection without another byte; waits for it.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0; 1]), Ok(0))

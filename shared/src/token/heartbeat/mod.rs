@@ -2,9 +2,12 @@
 //! server has it (gated rotation).
 //!
 //! 1. At the start, after every change of the key set, and every [`EVERY`], `myapi.report_resource_server` is called: the
-//!    one thing that a resource server writes. It stamps who reports, and when.
-//! 2. A report that fails is told once and tried again at the next turn: nothing else depends on it.
+//!    one thing that a resource server writes. It stamps who reports, and when. Where there is no database of the
+//!    auth-server's, its `/resource_server_report` takes the same, from a client that serves a resource server.
+//! 2. A report that fails is told once and tried again after a pause that doubles up to [`EVERY`]: nothing else depends
+//!    on it.
 
+mod http;
 mod store;
 
 use std::time::Duration;
@@ -13,8 +16,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::revocations::Revocations;
-use super::source::Keys;
-use crate::db::{DbError, Pool};
+use super::source::{Keys, SourceError};
+use crate::db::{self, DbError, Pool};
+
+pub use self::http::ReportUrl;
 
 /// How often a process reports; silent for three times as long is gone.
 pub const EVERY: Duration = Duration::from_secs(30);
@@ -22,9 +27,20 @@ pub const EVERY: Duration = Duration::from_secs(30);
 /// How long one report may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The pause after a first failure.
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// Where reports go.
+pub enum Reports {
+    /// To the auth-server's database.
+    Database(Pool),
+    /// To the auth-server.
+    Url(ReportUrl),
+}
+
 /// Reports for one process.
 pub struct Heartbeat {
-    pool: Pool,
+    reports: Reports,
     keys: Keys,
     revocations: Revocations,
     instance: Uuid,
@@ -36,16 +52,31 @@ pub enum ReportError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// The auth-server did not take it.
+    #[error("the auth-server answered {0}")]
+    Status(u16),
+    /// The auth-server was not reached.
+    #[error("{0}")]
+    Url(SourceError),
     /// No answer in time.
-    #[error("the database did not answer within {} s", .0.as_secs())]
+    #[error("there was no answer within {} s", .0.as_secs())]
     Late(Duration),
+}
+
+impl From<SourceError> for ReportError {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Status(status) => Self::Status(status),
+            other => Self::Url(other),
+        }
+    }
 }
 
 impl Heartbeat {
     /// Reports about `keys`, and how far `revocations` was read, under an id of this process's own.
     #[must_use]
-    pub fn new(pool: Pool, keys: Keys, revocations: Revocations) -> Self {
-        Self { pool, keys, revocations, instance: Uuid::new_v4() }
+    pub fn new(reports: Reports, keys: Keys, revocations: Revocations) -> Self {
+        Self { reports, keys, revocations, instance: Uuid::new_v4() }
     }
 
     /// The id of this process in the reports.
@@ -57,22 +88,23 @@ impl Heartbeat {
     /// Reports for ever.
     pub async fn beat(self) {
         let mut changes = self.keys.watch();
-        let mut has_failed = false;
+        let mut failed: Option<Duration> = None;
         loop {
             changes.mark_unchanged();
-            match self.report().await {
-                Ok(()) if has_failed => {
+            match (self.report().await, failed) {
+                (Ok(()), None) => {}
+                (Ok(()), Some(_)) => {
                     tracing::info!("the keys held here are reported again");
-                    has_failed = false;
+                    failed = None;
                 }
-                Err(error) if !has_failed => {
+                (Err(error), None) => {
                     tracing::warn!(%error, "the keys held here cannot be reported: rotation may wait for this process");
-                    has_failed = true;
+                    failed = Some(FIRST_RETRY);
                 }
-                _ => {}
+                (Err(_), Some(pause)) => failed = Some(EVERY.min(pause * 2)),
             }
             // Whether it was a change or the time makes no difference.
-            let _ = timeout(EVERY, changes.changed()).await;
+            let _ = timeout(failed.unwrap_or(EVERY), changes.changed()).await;
         }
     }
 
@@ -87,9 +119,17 @@ impl Heartbeat {
         let source = if self.keys.is_file() { "file" } else { "url" };
         let seq = self.revocations.position().seq;
         let report = async {
-            let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
-            store::report(&mut conn, self.instance, &kids, seq, source).await
+            match &self.reports {
+                Reports::Database(pool) => {
+                    let mut conn = pool.acquire().await.map_err(DbError::from)?;
+                    store::report(&mut conn, self.instance, &kids, seq, source).await.map_err(ReportError::from)
+                }
+                Reports::Url(url) => {
+                    let report = http::Report { instance: self.instance, kids: &kids, feed_seq: seq, source };
+                    Ok(url.report(&report).await?)
+                }
+            }
         };
-        Ok(timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))??)
+        db::timeout(PATIENCE, report).await.map_err(|_| ReportError::Late(PATIENCE))?
     }
 }

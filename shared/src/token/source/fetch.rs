@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Response, redirect, retry};
+use serde::Serialize;
 use url::{Host, Url};
 
 use super::{Fresh, KeysOptions, SourceError};
@@ -43,6 +45,23 @@ impl Fetcher {
         url.query_pairs_mut().append_pair("since", &since.to_string());
         let (_, body) = self.get(url, "application/jwt", limit).await?;
         Ok(body)
+    }
+
+    /// One POST as this client, whose id and secret are form-encoded first (RFC 6749 section 2.3.1). The answer has to be
+    /// 204.
+    pub(in crate::token) async fn post_json(
+        &self,
+        body: &impl Serialize,
+        client_id: &str,
+        client_secret: &str,
+    ) -> Result<(), SourceError> {
+        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let request = self.client.post(self.url.clone()).basic_auth(encoded(client_id), Some(encoded(client_secret)));
+        let response = request.json(body).send().await.map_err(|error| SourceError::Fetch(chain(&error)))?;
+        match response.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(SourceError::Status(other.as_u16())),
+        }
     }
 
     /// One GET, with at most `limit` bytes of an answer that has to be 200.

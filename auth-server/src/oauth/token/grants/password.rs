@@ -35,11 +35,11 @@ pub(in crate::oauth::token) async fn exchange(
     request: ClientRequest<'_>,
 ) -> Result<TokenResponse, TokenError> {
     let mut owner = None;
-    let mut answer = None;
+    let mut given = None;
     let mut machine = PasswordGrant::new(&request);
     let mut asked = machine.advance(Input::None);
     loop {
-        let told = match asked {
+        let answer = match asked {
             // The client was authenticated before its grant was looked at; the machine asks whether it was this one.
             Output::Authenticate { client: id } if id == client.client_id.as_str() => Input::Authenticated,
             Output::Bind { .. } => Input::Bound { bound_client: bind(state, client) },
@@ -57,16 +57,16 @@ pub(in crate::oauth::token) async fn exchange(
             }
             Output::Issue { grant } => {
                 let (issued, response) = issue(state, (client, targets), &owner, grant, request).await?;
-                answer = Some(response);
+                given = Some(response);
                 Input::Issued(issued)
             }
-            Output::Ok { .. } => return answer.ok_or(TokenError::Machine("no token was issued")),
+            Output::Ok { .. } => return given.ok_or(TokenError::Machine("no token was issued")),
             Output::Err(refusal) => return Err(refused(refusal)),
             Output::Authenticate { .. } => {
                 return Err(TokenError::Machine("another client than the authenticated one"));
             }
         };
-        asked = machine.advance(told);
+        asked = machine.advance(answer);
     }
 }
 

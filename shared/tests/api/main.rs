@@ -17,6 +17,7 @@ mod libraries;
 mod metrics;
 mod mutations;
 mod pooler;
+mod relay;
 mod revocations;
 mod serve;
 mod signed_feed;

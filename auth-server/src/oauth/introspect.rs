@@ -145,8 +145,10 @@ async fn access_token(
     if token.claims.client_id != caller.client_id.as_str() && !is_served {
         return Ok(None);
     }
-    let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
-    if is_dead(state, &mut conn, &token, now).await? {
+    let mut conn = state.relay.acquire().await?;
+    let is_dead = is_dead(state, &mut conn, &token, now).await?;
+    conn.hand_on();
+    if is_dead {
         return Ok(None);
     }
     let claims = token.claims.as_ref().clone();
@@ -199,12 +201,13 @@ async fn refresh_token(
     token: &RefreshToken,
     now: DateTime<Utc>,
 ) -> Result<Option<ActiveToken>, TokenError> {
-    let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+    let mut conn = state.relay.acquire().await?;
     let Some(family) = state.tokens.find_alive(&mut conn, token, now).await? else { return Ok(None) };
     if family.client_id != caller.client_id || family.client_version != caller.client_version {
         return Ok(None);
     }
     let user = state.users.find_in(&mut conn, family.sub).await?;
+    conn.hand_on();
     if !user.is_some_and(|user| user.is_active() && user.token_version == family.user_version) {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ mod layers;
 mod libraries;
 mod metrics;
 mod mutations;
+mod relay;
 mod revocations;
 mod serve;
 mod signed_feed;

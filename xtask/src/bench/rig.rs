@@ -1,6 +1,8 @@
 //! Everything that is measured, running: the two services with the demo data of `up`, auth-server once more for its
 //! tokens, and the bare server.
 
+mod apart;
+
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -8,8 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, StatusCode};
 
 use super::cases::Case;
 use super::cores::{Cores, Side};
@@ -18,7 +20,6 @@ use super::database::Database;
 use super::load::{self, Load};
 use super::measured::Lengths;
 use super::raw::Costs;
-use super::refusals::{self, Target, Told};
 use super::script::{Ask, Script};
 use super::server::{self, Samples};
 use super::tokens::Tokens;
@@ -98,7 +99,7 @@ impl Rig {
 
         // It hashes on all cores; the others are to have one to themselves.
         let auth = Running::start(AUTH, &made.services.auth(&["serve"]), auth_at, home, interrupt)?;
-        let tokens = Tokens::provision(&made.services, &password, CONNECTIONS, interrupt)?;
+        let tokens = Tokens::provision(&made.services, database, &password, CONNECTIONS, interrupt)?;
         let bare = bare_server(bare_at, database, &tokens.samples()?)?;
         cores.enter(Side::Server);
         let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
@@ -112,16 +113,6 @@ impl Rig {
         rig.compare_answers()?;
         rig.tokens.compare(issuer_at, bare_at)?;
         Ok(rig)
-    }
-
-    /// What the time of refusals tells, with this many samples of each kind.
-    ///
-    /// # Errors
-    /// When users cannot be made or a request fails.
-    pub fn refusals(&self, samples: usize, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<Told>> {
-        let target =
-            Target { address: self.auth.address, password: self.password.clone(), stored: self.stored.clone() };
-        refusals::measure(&target, &self.services, samples, cores, interrupt)
     }
 
     /// What `case` is measured with; none for those of raw hashes, which have no server. Asks for new tokens each time, so
@@ -141,16 +132,17 @@ impl Rig {
         let load = match case {
             Case::Bare => self.bare.load(again(vec![get(server::BARE, None)?])),
             Case::Row => self.bare.load(again(self.movies_at(server::ROW, None)?)),
+            Case::Handed => self.bare.load(again(self.movies_at(server::HANDED, None)?)),
             Case::Movies => self.movies.load(again(self.movies_at("/movies/", Some(&self.token()?))?)),
             Case::Login => Load {
                 connections: self.costs.threads * LOGINS_PER_THREAD,
                 ..self.auth.load(again(vec![self.login()?]))
             },
             Case::Raw | Case::Keycloak => return Ok(None),
-            Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor => {
+            Case::ClientFloor | Case::RefreshFloor | Case::CodeFloor | Case::IntrospectFloor | Case::RevokeFloor => {
                 self.bare.load(tokens()?)
             }
-            Case::Client | Case::Refresh | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
+            Case::Client | Case::Refresh | Case::Code | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
         };
         Ok(Some(load))
     }
@@ -167,9 +159,13 @@ impl Rig {
         let key = self.keys.first().context("there are no movies")?;
         let bare = load::ask(self.bare.address, get(server::BARE, None)?)?;
         let row = load::ask(self.bare.address, get(&format!("{}?movie_id={key}", server::ROW), None)?)?;
+        let handed = load::ask(self.bare.address, get(&format!("{}?movie_id={key}", server::HANDED), None)?)?;
         let movies = get(&format!("/movies/?movie_id={key}"), Some(&self.token()?))?;
         let movies = load::ask(self.movies.address, movies)?;
-        ensure!(bare == row && row == movies, "the servers answer different bytes: {bare:?}, {row:?}, {movies:?}");
+        ensure!(
+            bare == row && row == handed && row == movies,
+            "the servers answer different bytes: {bare:?}, {row:?}, {handed:?}, {movies:?}"
+        );
         Ok(())
     }
 
@@ -211,7 +207,8 @@ impl Running {
     }
 
     fn load(&self, script: Script) -> Load {
-        Load { address: self.address, server: self.process, connections: CONNECTIONS, script }
+        let accepts = |status| status == StatusCode::OK;
+        Load { address: self.address, server: self.process, connections: CONNECTIONS, script, accepts }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use shared::db::{DbError, Pool};
+use shared::db::{DbError, Relay};
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
@@ -40,11 +40,11 @@ impl Permission for MoviesRead {
 )]
 pub(super) async fn show_by_query(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Movie>, Problem> {
     let movie_id = schemas::movie_id_of_query(query.as_deref())?;
-    Ok(Json(service::get(&pool, movie_id).await?))
+    Ok(Json(service::get(&relay, movie_id).await?))
 }
 
 /// Films by title, year and rating; or one film by its key
@@ -78,14 +78,14 @@ pub(super) async fn show_by_query(
 )]
 pub(super) async fn list(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let wanted = match schemas::list::one_or_page(query.as_deref())? {
-        Wanted::One(movie_id) => return Ok(Json(service::get(&pool, movie_id).await?).into_response()),
+        Wanted::One(movie_id) => return Ok(Json(service::get(&relay, movie_id).await?).into_response()),
         Wanted::Page(wanted) => wanted,
     };
-    let page = service::list(&pool, &wanted).await?;
+    let page = service::list(&relay, &wanted).await?;
     linked(page.movies, page.next.map(|next| schemas::list::next_page(&wanted, &next)))
 }
 
@@ -115,11 +115,11 @@ pub enum MovieOrMovies {
 )]
 pub(super) async fn stats(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<YearStats>>, Problem> {
     let (year_min, year_max) = schemas::list::years(query.as_deref())?;
-    Ok(Json(service::stats(&pool, year_min, year_max).await?))
+    Ok(Json(service::stats(&relay, year_min, year_max).await?))
 }
 
 /// One film
@@ -145,13 +145,13 @@ pub(super) async fn stats(
 )]
 pub(super) async fn show(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let movie_id = schemas::movie_id_of_path(uri.path())?;
     let conditions = conditions(&headers)?;
-    let movie = service::get(&pool, movie_id).await?;
+    let movie = service::get(&relay, movie_id).await?;
     let mut response = match conditions.judge(Some(&Version::of(&movie))) {
         Verdict::Met => enclose(StatusCode::OK, &movie)?,
         Verdict::Known => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag(&movie)?)]).into_response(),
@@ -208,11 +208,11 @@ fn linked(movies: Vec<Movie>, next: Option<String>) -> Result<Response, Problem>
 )]
 pub(super) async fn list_new(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let wanted = schemas::new_movies(query.as_deref())?;
-    let page = service::list_new(&pool, wanted).await?;
+    let page = service::list_new(&relay, wanted).await?;
     linked(page.movies, page.next.map(|next| schemas::next_page(wanted, next)))
 }
 

@@ -62,28 +62,33 @@ struct Introspection {
     /// Whether the token is good now.
     active: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
+    #[schema(inline, value_type = ActiveToken)]
     token: Option<ActiveToken>,
 }
 
-/// The members of an active token.
+/// The members of an active token. None of them is there for another one, so the document requires none.
 #[derive(Serialize, ToSchema)]
 struct ActiveToken {
     /// What it allows, separated by spaces.
-    #[schema(value_type = String, example = "movies:read")]
+    #[schema(value_type = String, required = false, example = "movies:read")]
     scope: ScopeSet,
     /// Whose token it is.
+    #[schema(required = false)]
     client_id: String,
     /// The user's UUID, or a client's own subject.
+    #[schema(required = false)]
     sub: String,
     /// When it was issued, in seconds since 1970.
+    #[schema(required = false)]
     iat: i64,
     /// When it ends.
+    #[schema(required = false)]
     exp: i64,
     /// This server.
+    #[schema(required = false)]
     iss: String,
     /// The resource server that it is for.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, required = false)]
     aud: Audience,
     /// The login that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]

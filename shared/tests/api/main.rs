@@ -16,6 +16,7 @@ mod layers;
 mod libraries;
 mod metrics;
 mod mutations;
+mod pooler;
 mod relay;
 mod revocations;
 mod serve;

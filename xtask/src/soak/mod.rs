@@ -24,6 +24,8 @@ mod login_flood;
 #[cfg(feature = "bench")]
 mod million_movies;
 #[cfg(feature = "bench")]
+mod openapi;
+#[cfg(feature = "bench")]
 mod partition_drop;
 #[cfg(feature = "bench")]
 mod postgres_restart;

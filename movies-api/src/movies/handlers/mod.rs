@@ -61,8 +61,8 @@ pub(super) async fn show_by_query(
             min_length = 1, max_length = 200, example = "land"),
         ("year_min" = Option<i32>, Query, description = "Released in this year or later.", minimum = 0, maximum = 9999),
         ("year_max" = Option<i32>, Query, description = "Released in this year or earlier.", minimum = 0, maximum = 9999),
-        ("rating_min" = Option<f64>, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9),
-        ("rating_max" = Option<f64>, Query, description = "Rated so or worse, with at most one decimal.", minimum = 0, maximum = 9.9),
+        ("rating_min" = Option<f64>, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1),
+        ("rating_max" = Option<f64>, Query, description = "Rated so or worse, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1),
         ("sort" = Option<String>, Query, pattern = "^-?(movie_id|title|released|rating)$",
             description = "`movie_id` (if absent), `title`, `released` or `rating`; with `-` in front the greatest first. Films \
                 of which that is not known come last."),
@@ -133,7 +133,8 @@ pub(super) async fn stats(
     security(("login" = [MoviesRead::SCOPE])),
     params(
         ("movie_id" = i64, Path, description = "The key.", example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has already."),
+        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has already.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
     ),
     responses(
         (status = 200, description = "The film.", body = Movie,
@@ -195,7 +196,7 @@ fn linked(movies: Vec<Movie>, next: Option<String>) -> Result<Response, Problem>
     security(("login" = [MoviesRead::SCOPE])),
     params(
         ("year" = i32, Query, description = "Released in this year or later.", minimum = 0, maximum = 9999, example = 2000),
-        ("rating" = f64, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9,
+        ("rating" = f64, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1,
             example = 8.0),
         ("limit" = Option<u16>, Query, description = "Films on a page; 100 if absent.", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the `Link` of the last one says."),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use auth_server::clients::{
     ALGORITHMS, ApplicationType, Assertion, Authentication, Client, ClientKind, GrantType, Lifetimes, Proof,
 };
+use auth_server::devices::UserCode;
 use auth_server::oauth::authorize::{
     Parameters, PromptNames, check, form_target, is_allowed, max_age, with_parameters,
 };
@@ -234,6 +235,26 @@ pub fn pkce(data: &[u8]) {
     let pkce = oxide_auth::code_grant::extensions::Pkce::required();
     let Ok(Some(value)) = pkce.challenge(Some("S256".into()), Some(challenge.into())) else { return };
     assert_eq!(pkce.verify(Some(value), Some(verifier.into())).is_ok(), challenge == fitting);
+}
+
+/// What is taken for a user code is eight of twenty letters with separators around them, and means the same however it is
+/// written; Debug tells nothing of it.
+pub fn user_code(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let read = text.parse::<UserCode>();
+    let is_separator = |c: char| c.is_whitespace() || "-_.\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2015}".contains(c);
+    let letters: String = text.chars().filter(|c| !is_separator(*c)).collect();
+    let is_code =
+        letters.chars().count() == 8 && letters.chars().all(|c| "BCDFGHJKLMNPQRSTVWXZbcdfghjklmnpqrstvwxz".contains(c));
+    assert_eq!(read.is_ok(), is_code && text.len() <= 64);
+    let Ok(code) = read else { return };
+    let shown = code.to_string();
+    assert_eq!(shown.replace('-', ""), letters.to_ascii_uppercase());
+    assert_eq!((shown.len(), shown.find('-')), (9, Some(4)));
+    for same in [shown.clone(), shown.to_lowercase(), shown.replace('-', " "), letters] {
+        assert_eq!(same.parse(), Ok(code));
+    }
+    assert_eq!(format!("{code:?}"), "UserCode(…)");
 }
 
 /// Two lines: an address and a DPoP proof. An address has one spelling, which means the same to another parser; a proof that

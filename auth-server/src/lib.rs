@@ -11,6 +11,7 @@ pub mod clients;
 pub mod codes;
 pub mod config;
 pub mod consents;
+pub mod devices;
 pub mod health;
 pub mod housekeeping;
 pub mod keys;

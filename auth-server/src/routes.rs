@@ -12,6 +12,10 @@ pub const REVOCATIONS: &str = "/revocations";
 pub const RESOURCE_SERVER_REPORT: &str = "/resource_server_report";
 /// Where browsers come to sign in (RFC 6749 section 3.1).
 pub const AUTHORIZE: &str = "/authorize";
+/// Where devices without a browser start to sign in (RFC 8628 section 3.1).
+pub const DEVICE_AUTHORIZATION: &str = "/device_authorization";
+/// The page where a person types a device's code (RFC 8628 section 3.3).
+pub const DEVICE: &str = "/device";
 /// Where clients send their authorization requests before the browser comes (RFC 9126).
 pub const PAR: &str = "/par";
 /// The login page.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use shared::clock::Clock;
-use shared::db::Pool;
+use shared::db::{Pool, Relay};
 use shared::token::bearer::Gate;
 use shared::token::dpop::Proofs;
 use shared::token::verifier::Verifier;
@@ -15,6 +15,7 @@ use crate::clients::Clients;
 use crate::codes::Codes;
 use crate::config::AuthConfig;
 use crate::consents::Consents;
+use crate::devices::Devices;
 use crate::keys::{KekRingError, KeysError, SigningKeys};
 use crate::limits::Limits;
 use crate::logins::Logins;
@@ -43,6 +44,8 @@ pub struct Services {
     pub clock: Clock,
     /// For `/readyz`, and for what spans several rooms: a feature reaches the database through its room's service.
     pub pool: Pool,
+    /// The same connections, for what is asked often: handed from request to request.
+    pub relay: Relay,
     /// Who can log in.
     pub users: Users,
     /// Who can ask for tokens.
@@ -61,6 +64,8 @@ pub struct Services {
     pub consents: Consents,
     /// What browsers carry to clients.
     pub codes: Codes,
+    /// Which devices wait for somebody.
+    pub devices: Devices,
     /// What clients pushed before the browser came.
     pub pushed_requests: PushedRequests,
     /// Seals what browsers carry for us.
@@ -117,13 +122,14 @@ impl AppState {
         let resource_servers = ResourceServers::new(pool.clone(), clock.clone());
         let keks = config.key_ring()?;
         let keys = SigningKeys::load(pool.clone(), keks.clone()).await?;
-        let users = Users::start(pool.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
-        let tokens = Tokens::new(pool.clone(), keks.clone(), users.clone(), config.refresh);
+        let relay = Relay::new(pool.clone());
+        let users = Users::start(relay.clone(), clock.clone(), &config.passwords, config.user_scopes.clone())?;
+        let tokens = Tokens::new(relay.clone(), keks.clone(), users.clone(), config.refresh);
         let sessions = Sessions::new(pool.clone(), config.sessions, users.clone(), tokens.clone());
         let verifier = Verifier::of_issuer(config.issuer.as_str(), keys.verifying());
         let clients = Clients::new(pool.clone(), clock.clone(), resource_servers.clone(), config.refresh.absolute)
             .answering_to([config.issuer.as_str().to_owned(), config.issuer.endpoint(routes::TOKEN)]);
-        let limits = Limits::new(pool.clone(), &keks, config.limits);
+        let limits = Limits::new(relay.clone(), &keks, config.limits);
         let witness = Witness::new(keys.clone(), keks.clone());
         let gate = Gate::new(verifier, keys.source().clone(), "auth-server", clock.clone());
         let gate = match Proofs::new(config.issuer.as_str()) {
@@ -137,8 +143,17 @@ impl AppState {
             gate: Arc::new(gate),
             nonces: Nonces::new(&keks),
             consents: Consents::new(pool.clone(), tokens.clone()),
-            codes: Codes::new(pool.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
-            pushed_requests: PushedRequests::new(pool.clone(), config.pushed_request_ttl),
+            devices: Devices {
+                pool: pool.clone(),
+                keks: keks.clone(),
+                settings: config.devices,
+                limits: limits.clone(),
+                sessions: sessions.clone(),
+                tokens: tokens.clone(),
+                users: users.clone(),
+            },
+            codes: Codes::new(relay.clone(), config.code_ttl, sessions.clone(), tokens.clone(), users.clone()),
+            pushed_requests: PushedRequests::new(pool.clone(), limits.clone(), config.pushed_request_ttl),
             seals: Seals::new(keks),
             sessions,
             tokens,
@@ -152,6 +167,7 @@ impl AppState {
             config: Arc::new(config),
             clock,
             pool,
+            relay,
         })))
     }
 }

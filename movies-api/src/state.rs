@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use shared::db::{Pool, Primary};
+use shared::db::{Pool, Primary, Relay};
 use shared::token::bearer::Gate;
 
 /// The parts that every room may use.
 #[derive(Clone)]
 pub struct AppState {
-    /// Connections to the database, made when first needed.
-    pub pool: Pool,
+    /// Connections to the database, made when first needed; reads hand them on to one another.
+    pub relay: Relay,
     /// Where writes go, should the pool lead to a standby.
     pub primary: Primary,
     /// Checks bearer tokens; holds the public keys.
@@ -19,7 +19,13 @@ pub struct AppState {
 
 impl FromRef<AppState> for Pool {
     fn from_ref(state: &AppState) -> Self {
-        state.pool.clone()
+        state.relay.pool().clone()
+    }
+}
+
+impl FromRef<AppState> for Relay {
+    fn from_ref(state: &AppState) -> Self {
+        state.relay.clone()
     }
 }
 

@@ -9,6 +9,7 @@ mod primary;
 pub use primary::Primary;
 
 mod doubt;
+pub mod relay;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 pub use doubt::{Watch, timeout, within};
+pub use relay::Relay;
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();

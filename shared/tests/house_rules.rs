@@ -204,6 +204,37 @@ fn the_password_grant_drives_its_machine() {
     assert!(service.contains("grants::password::exchange("), "the service asks the driver");
 }
 
+/// Likewise the device code grant; a code is spent behind the machine's question alone.
+#[test]
+fn the_device_code_grant_drives_its_machine() {
+    let sources = sources("auth-server");
+    let machine = source(&sources, "oauth/token/machine/device_code.rs").code();
+    for part in ["oxide_auth::primitives", "pub enum Input", "pub enum Output", "fn advance(&mut self, input: Input)"] {
+        assert!(machine.contains(part), "the machine lacks {part}");
+    }
+    let outside = ["async ", ".await", "sqlx", "std::fs", "Utc::now", "Clock"];
+    assert!(outside.iter().all(|word| !machine.contains(word)), "the machine does no input or output");
+    let driver = source(&sources, "oauth/token/grants/device_code.rs").code();
+    let parts = [
+        "DeviceCodeGrant::new(",
+        ".advance(Input::None)",
+        ".advance(answer)",
+        "Output::Authenticate",
+        "Output::Recover",
+        "Output::Extend",
+        "Output::Issue",
+        "Output::Ok",
+        "Output::Err",
+    ];
+    for part in parts {
+        assert!(driver.contains(part), "the driver lacks {part}");
+    }
+    let elsewhere = |source: &&Source| source.code().contains("devices.redeem(");
+    assert_eq!(sources.iter().filter(elsewhere).count(), 1);
+    let service = source(&sources, "oauth/token/service.rs").code();
+    assert!(service.contains("grants::device_code::exchange("), "the service asks the driver");
+}
+
 /// What the README shows is what is compiled.
 #[test]
 fn the_readme_shows_the_example_of_ones_own_service() {

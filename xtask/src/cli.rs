@@ -80,7 +80,7 @@ pub struct Test {
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Seconds that each case is measured in each round
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=300))]
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=300))]
     pub seconds: u32,
     /// Rounds; each case is measured once in each, and the medians count
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
@@ -91,6 +91,12 @@ pub struct Bench {
     /// Measure these and what they are compared with, and nothing else
     #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
     pub only: Vec<Case>,
+    /// Measure memory, and nothing else that is not asked for
+    #[arg(long)]
+    pub memory: bool,
+    /// Measure every route of the movies with few films and with a million, and nothing else that is not asked for
+    #[arg(long)]
+    pub routes: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
@@ -98,7 +104,7 @@ pub struct Bench {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
     /// Also keep the result and its chart in deploy/bench, which the README shows
-    #[arg(long, conflicts_with_all = ["quick", "only"])]
+    #[arg(long, conflicts_with_all = ["quick", "only", "memory", "routes"])]
     pub save: bool,
     /// Measure the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]

@@ -37,6 +37,11 @@ fn who_starts_the_pair_can_sign_in_everywhere_with_a_browser() {
     let relying = ["--issuer", auth, "--client", "demo", "--callback", "/callback", "--movies", movies];
     packages::walk(&folder, "walk.mjs", &[&relying[..], &who].concat());
 
+    // So do a device without a browser, and this terminal.
+    let binary = binaries().join("auth-server").display().to_string();
+    let device = ["--issuer", auth, "--client", "demo", "--movies", movies, "--terminal", &binary];
+    packages::walk(&folder, "device.mjs", &[&device[..], &who].concat());
+
     // So do the pages of documentation.
     let (auth_docs, movies_docs) = (format!("{auth}/docs"), format!("{movies}/docs"));
     let film = ["--page", &movies_docs, "--call", "/movies/{movie_id}", "--id", "1", "--expect", "The Land Girls"];

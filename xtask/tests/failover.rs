@@ -211,7 +211,8 @@ fn fail_over() {
 
     let is_over = AtomicBool::new(false);
     let wrong: Mutex<Vec<String>> = Mutex::default();
-    let (films, refreshes): (Mutex<Vec<(u32, Instant)>>, Mutex<Vec<Instant>>) = Default::default();
+    let films: Mutex<Vec<(u32, Instant)>> = Mutex::default();
+    let refreshes: Mutex<Vec<Instant>> = Mutex::default();
     let note = |answer: &Answer| {
         if answer.status >= 300 && !is_put_off(answer) {
             wrong.lock().unwrap().push(format!("{answer:?}"));

@@ -8,6 +8,7 @@ use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use shared::testing::{Statements, TransactionPooler, Upstream};
 use support::is_possible;
 use support::pair::{Pair, login, until};
 use support::pgbouncer::PgBouncer;
@@ -88,6 +89,36 @@ fn f21_a_pooler_that_loses_statements_is_refused_by_both_and_session_mode_works(
         assert_eq!(look(&well, "pooler").0, "ok", "{well:?}");
     }
     assert!(ended(&pair, "auth-server", &["migrate"]).status.success());
+}
+
+/// As PgBouncer 1.21 and later do it, by a stand-in: no package of them is to be had everywhere.
+#[test]
+fn f21_through_a_pooler_that_carries_statements_over_both_work() {
+    if !is_possible("f21_through_a_pooler_that_carries_statements_over_both_work") {
+        return;
+    }
+    let mut pair = Pair::new();
+    let pooler = TransactionPooler::start(Upstream::of_url(pair.database()), Statements::Carried);
+    let database = pair.database().split("?host=").next().unwrap().rsplit('/').next().unwrap().to_owned();
+    let direct = pair.database().to_owned();
+    through(&mut pair, &format!("postgres://postgres@{}/{database}", pooler.address()));
+    let refused = ended(&pair, "auth-server", &["migrate"]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && told.contains("MYAPI_AUTH__DIRECT_DATABASE_URL"), "{told}");
+    let note = ended(&pair, "auth-server", &["doctor", "--output", "json"]);
+    assert_eq!(look(&note, "pooler").0, "note", "{note:?}");
+
+    let (_auth, movies) = (pair.start_auth(&[]), pair.start_movies());
+    until("movies-api takes a token", || present(pair.movies, &pair.log_in()).status == 200);
+    assert_eq!(movies.count(&["the feed is read every half second alone"]), 1, "{}", movies.log());
+    let token = pair.log_in();
+    assert_eq!(post(pair.auth, "/revoke", &format!("client_id=demo&token={token}")).status, 200);
+    until("a revoked token is refused", || present(pair.movies, &token).status == 401);
+
+    pair.set("MYAPI_AUTH__DIRECT_DATABASE_URL", &direct);
+    assert!(ended(&pair, "auth-server", &["migrate"]).status.success());
+    let well = ended(&pair, "auth-server", &["doctor", "--output", "json"]);
+    assert_eq!((look(&well, "pooler").0.as_str(), look(&well, "direct").0.as_str()), ("ok", "ok"), "{well:?}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub fn router(state: AppState) -> Router {
         .merge(oauth::revocation_feed::router())
         .merge(oauth::resource_server_report::router())
         .merge(oauth::authorize::router())
+        .merge(oauth::device::router(&state))
         .merge(oauth::par::router(&state))
         .merge(oauth::userinfo::router(&state))
         .merge(pages::router())

@@ -23,6 +23,12 @@ pub enum Kind {
     RefreshReuse,
     /// A client gave a token back.
     Revocation,
+    /// A device began to wait for its approval.
+    DeviceStarted,
+    /// A person allowed a device.
+    DeviceApproved,
+    /// A person denied a device.
+    DeviceDenied,
     /// A browser was signed in, on the login page.
     SessionStarted,
     /// A browser was signed out: by its person, a client, an operator, or another person who signed in there.
@@ -83,7 +89,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::Login,
         Self::Throttle,
         Self::ClientAuthentication,
@@ -91,6 +97,9 @@ impl Kind {
         Self::TokenRefused,
         Self::RefreshReuse,
         Self::Revocation,
+        Self::DeviceStarted,
+        Self::DeviceApproved,
+        Self::DeviceDenied,
         Self::SessionStarted,
         Self::SessionEnded,
         Self::Consent,
@@ -132,6 +141,9 @@ impl Kind {
             Self::TokenRefused => "token_refused",
             Self::RefreshReuse => "refresh_reuse",
             Self::Revocation => "revocation",
+            Self::DeviceStarted => "device_started",
+            Self::DeviceApproved => "device_approved",
+            Self::DeviceDenied => "device_denied",
             Self::SessionStarted => "session_started",
             Self::SessionEnded => "session_ended",
             Self::Consent => "consent",

@@ -7,6 +7,7 @@ mod capacity;
 mod client;
 mod config;
 mod consent;
+mod device_login;
 mod doctor;
 mod key;
 mod migrate;
@@ -79,7 +80,7 @@ enum Command {
     User(user::UserCommand),
     /// List and change clients
     #[command(subcommand)]
-    Client(client::ClientCommand),
+    Client(Box<client::ClientCommand>),
     /// List browsers that are signed in, and sign them out
     #[command(subcommand)]
     Session(session::SessionCommand),
@@ -100,6 +101,8 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Measure how many logins this machine affords, and recommend settings
     Capacity(capacity::MeasureCapacity),
+    /// Sign this terminal in by a browser on any device, as a client of the server
+    DeviceLogin(device_login::DeviceLogin),
     /// Look at everything that serving needs, and say what to do; exit code 1 when something is wrong
     Doctor,
     /// Attack the running pair in the ways that matter, and report what was held off; exit code 1 when something was not
@@ -145,12 +148,18 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Key(key::KeyCommand::NewSecret) => key::print_new_secret(output),
         Command::Capacity(capacity) => capacity.run(&sources, output),
-        Command::Client(client::ClientCommand::NewSecret) => client::print_new_secret(output),
+        Command::Client(command) if matches!(*command, client::ClientCommand::NewSecret) => {
+            client::print_new_secret(output)
+        }
         Command::Token(command) if command.is_offline() => token::run_offline(command, &sources, output),
         Command::Config(command) => config::run(command, &sources, output),
         Command::Healthcheck(check) => {
             let settings = Settings::load(SECTION, SETTINGS, &sources)?;
             Ok(check.run(shared::config::address(&settings, BIND)?, routes::READY, output)?)
+        }
+        Command::DeviceLogin(login) => {
+            let settings = Settings::load(SECTION, SETTINGS, &sources)?;
+            login.run(&settings, output).await
         }
         Command::Completions(completions) => Ok(completions.print(Cli::command())?),
         Command::Man(man) => Ok(man.print(Cli::command(), output)?),
@@ -183,7 +192,7 @@ async fn command_on(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Audit(command) => command.run(context).await,
         Command::CreateUser(arguments) => user::create(arguments, context).await,
         Command::User(command) => user::run(command, context).await,
-        Command::Client(command) => client::run(command, context).await,
+        Command::Client(command) => client::run(*command, context).await,
         Command::Session(command) => session::run(command, context).await,
         Command::Consent(command) => consent::run(command, context).await,
         Command::Key(command) => key::run(command, context).await,

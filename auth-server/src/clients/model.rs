@@ -87,11 +87,16 @@ pub enum GrantType {
     ClientCredentials,
     /// An authorization code (RFC 6749 section 4.1): people sign in with a browser.
     AuthorizationCode,
+    /// A device code (RFC 8628): people sign in on another device.
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    #[clap(name = "device_code", alias = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
 }
 
 impl GrantType {
     /// Every grant that this server has.
-    pub const ALL: [Self; 4] = [Self::Password, Self::RefreshToken, Self::ClientCredentials, Self::AuthorizationCode];
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::RefreshToken, Self::ClientCredentials, Self::AuthorizationCode, Self::DeviceCode];
 
     /// The value of `grant_type`.
     #[must_use]
@@ -101,6 +106,7 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::AuthorizationCode => "authorization_code",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::db::{DbError, Pool};
+use shared::db::{DbError, Relay};
 use shared::token::dpop::Thumbprint;
 use uuid::Uuid;
 
@@ -78,7 +78,7 @@ impl From<StartError> for RedeemError {
 /// The codes. Cheap to clone.
 #[derive(Clone)]
 pub struct Codes {
-    pool: Pool,
+    relay: Relay,
     ttl: TimeDelta,
     users: Users,
     sessions: Sessions,
@@ -123,8 +123,8 @@ impl Redemption {
 impl Codes {
     /// A service over this pool whose codes live for `ttl`.
     #[must_use]
-    pub fn new(pool: Pool, ttl: Duration, sessions: Sessions, tokens: Tokens, users: Users) -> Self {
-        Self { pool, ttl: TimeDelta::from_std(ttl).unwrap_or(TimeDelta::seconds(60)), users, sessions, tokens }
+    pub fn new(relay: Relay, ttl: Duration, sessions: Sessions, tokens: Tokens, users: Users) -> Self {
+        Self { relay, ttl: TimeDelta::from_std(ttl).unwrap_or(TimeDelta::seconds(60)), users, sessions, tokens }
     }
 
     /// Gives out a code.
@@ -133,8 +133,9 @@ impl Codes {
     /// [`RedeemError::Randomness`] and [`RedeemError::Database`].
     pub async fn issue(&self, new: &NewCode, now: DateTime<Utc>) -> Result<Code, RedeemError> {
         let code = Code::generate(now + self.ttl).map_err(RedeemError::Randomness)?;
-        let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+        let mut conn = self.relay.acquire().await?;
         store::insert(&mut conn, &code, new, now).await?;
+        conn.hand_on();
         Ok(code)
     }
 
@@ -144,8 +145,9 @@ impl Codes {
     /// [`RedeemError`]; nothing was changed.
     pub async fn open(&self, text: &str, client: &Client, redirect_uri: &str) -> Result<Redemption, RedeemError> {
         let code = Code::parse(text).map_err(|_| RedeemError::Malformed)?;
-        let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+        let mut conn = self.relay.acquire().await?;
         let stored = store::find(&mut conn, &code).await?.ok_or(RedeemError::Unknown)?;
+        conn.hand_on();
         if stored.given_for.client_id != client.client_id {
             return Err(RedeemError::OtherClient);
         }
@@ -163,7 +165,7 @@ impl Codes {
     /// # Errors
     /// [`DbError`] when there is no answer.
     pub async fn count_failure(&self, redemption: &Redemption) -> Result<(), DbError> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = self.relay.acquire().await?;
         store::count_failure(&mut conn, &redemption.code, MOST_FAILURES).await
     }
 
@@ -182,11 +184,11 @@ impl Codes {
         if stored.consumed_at.is_some() {
             return Err(self.replayed(&code, now).await?);
         }
-        let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
+        let mut transaction = self.relay.begin().await?;
         if !store::consume(&mut transaction, &code, MOST_FAILURES, now).await? {
             drop(transaction);
             // Somebody was faster, or time has passed: a new statement tells which.
-            let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
+            let mut conn = self.relay.acquire().await?;
             return match store::find(&mut conn, &code).await? {
                 Some(stored) if stored.consumed_at.is_some() => {
                     drop(conn);
@@ -222,14 +224,14 @@ impl Codes {
         };
         let seconds = i32::try_from(terms.access_ttl.as_secs()).unwrap_or(i32::MAX);
         store::update_given(&mut transaction, &code, sid, seconds).await?;
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         Ok(Given { user, given_for, sid, refresh_token })
     }
 
     /// "If an authorization code is used more than once, the authorization server MUST deny the request and SHOULD
     /// revoke (when possible) all tokens previously issued based on that authorization code." (RFC 6749 section 4.1.2)
     async fn replayed(&self, code: &Code, now: DateTime<Utc>) -> Result<RedeemError, DbError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.relay.begin().await?;
         if let Some((sid, access_ttl)) = store::mark_replayed(&mut transaction, code, now).await? {
             // A family writes its own entry into the feed; where there was none, only the access token is left to kill.
             if !self.tokens.revoke_family(&mut transaction, sid, "its authorization code was used twice", now).await? {

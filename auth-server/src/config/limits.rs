@@ -12,5 +12,9 @@ pub(super) fn read(settings: &Settings) -> Result<limits::Settings, ConfigError>
         prefix: settings.get("MYAPI_AUTH__LIMIT_PREFIX")?,
         client: settings.get("MYAPI_AUTH__LIMIT_CLIENT")?,
         client_secret: settings.get("MYAPI_AUTH__LIMIT_CLIENT_SECRET")?,
+        device_address: settings.get("MYAPI_AUTH__LIMIT_DEVICE_ADDRESS")?,
+        device_client: settings.get("MYAPI_AUTH__LIMIT_DEVICE_CLIENT")?,
+        user_code: settings.get("MYAPI_AUTH__LIMIT_USER_CODE")?,
+        pushed_request: settings.get("MYAPI_AUTH__LIMIT_PUSHED_REQUEST")?,
     })
 }

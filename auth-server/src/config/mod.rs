@@ -15,6 +15,7 @@ use url::Url;
 pub use self::issuer::Issuer;
 pub use self::proxies::TrustedProxies;
 use crate::clients::ClientId;
+use crate::devices::DeviceSettings;
 use crate::keys::{self, KekRing, KekRingError};
 use crate::passwords;
 use crate::sessions::SessionSettings;
@@ -95,6 +96,8 @@ pub const SETTINGS: &[Setting] = &[
         "true asks for a nonce of this server in every DPoP proof, which costs clients a second request now and then",
     ),
     Setting::new("MYAPI_AUTH__CODE_TTL", "60", "seconds that an authorization code lives; 1 to 60"),
+    Setting::new("MYAPI_AUTH__DEVICE_CODE_TTL", "600", "seconds that a device waits for its approval; 60 to 3600"),
+    Setting::new("MYAPI_AUTH__DEVICE_INTERVAL", "5", "seconds between two polls of a device, at first; 1 to 60"),
     Setting::new(
         "MYAPI_AUTH__PUSHED_REQUEST_TTL",
         "60",
@@ -158,6 +161,26 @@ pub const SETTINGS: &[Setting] = &[
         "20:360",
         "wrong secrets of one client from one address: at once, then an hour; ten times that from everywhere",
     ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_ADDRESS",
+        "20:120",
+        "devices that one address (IPv6 /64) starts to sign in: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_DEVICE_CLIENT",
+        "1000:6000",
+        "devices that start to sign in by one client: at once, then an hour",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_USER_CODE",
+        "10:40",
+        "wrong user codes of one account, and of one address: at once, then an hour; ten times that from its network",
+    ),
+    Setting::new(
+        "MYAPI_AUTH__LIMIT_PUSHED_REQUEST",
+        "60:3600",
+        "authorization requests that one address (IPv6 /64) pushes for public clients: at once, then an hour",
+    ),
 ];
 
 /// The checked settings of auth-server.
@@ -203,6 +226,8 @@ pub struct AuthConfig {
     pub has_dpop_nonces: bool,
     /// Life of an authorization code.
     pub code_ttl: Duration,
+    /// How long devices wait for their approval.
+    pub devices: DeviceSettings,
     /// How long a pushed authorization request can begin.
     pub pushed_request_ttl: Duration,
     /// Whether every client has to push its authorization requests.
@@ -258,6 +283,10 @@ impl AuthConfig {
             refresh: read_refresh(settings)?,
             has_dpop_nonces: settings.get("MYAPI_AUTH__DPOP_NONCES")?,
             code_ttl: seconds(settings, "MYAPI_AUTH__CODE_TTL", 1, 60)?,
+            devices: DeviceSettings {
+                ttl: seconds(settings, "MYAPI_AUTH__DEVICE_CODE_TTL", 60, 3600)?,
+                interval: seconds(settings, "MYAPI_AUTH__DEVICE_INTERVAL", 1, 60)?,
+            },
             pushed_request_ttl: seconds(settings, "MYAPI_AUTH__PUSHED_REQUEST_TTL", 5, 90)?,
             requires_pushed_requests: settings.get("MYAPI_AUTH__REQUIRE_PUSHED_REQUESTS")?,
             sessions: read_sessions(settings)?,

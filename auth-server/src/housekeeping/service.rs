@@ -142,7 +142,7 @@ impl Housekeeping {
         Ok(made)
     }
 
-    const fn tables(&self) -> [Partitioned; 6] {
+    const fn tables(&self) -> [Partitioned; 7] {
         let day = TimeDelta::days(1);
         let week = TimeDelta::days(7);
         let revocations = LONGEST_ACCESS_TOKEN.checked_add(&MARGIN);
@@ -155,6 +155,7 @@ impl Housekeeping {
             Partitioned { table: "revocations", step: week, horizon: revocations },
             Partitioned { table: AUDIT_EVENTS, step: week, horizon: week },
             Partitioned { table: "authorization_codes", step: day, horizon: day },
+            Partitioned { table: "device_codes", step: day, horizon: day },
             Partitioned { table: "pushed_requests", step: day, horizon: day },
             Partitioned { table: "client_assertions", step: day, horizon: day },
         ]

@@ -46,6 +46,11 @@ pub(super) async fn has_strays(conn: &mut Conn, table: &str) -> Result<bool, DbE
                 .fetch_one(conn)
                 .await?
         }
+        "device_codes" => {
+            sqlx::query_scalar!(r#"select exists (select from myapi.device_codes_default) as "has_strays!""#)
+                .fetch_one(conn)
+                .await?
+        }
         "pushed_requests" => {
             sqlx::query_scalar!(r#"select exists (select from myapi.pushed_requests_default) as "has_strays!""#)
                 .fetch_one(conn)

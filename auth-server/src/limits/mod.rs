@@ -17,6 +17,12 @@
 //!    addresses from which it did not authenticate of late. Secrets are long and random, and checking one is cheap: the
 //!    charge follows the failure, and a full counter is asked first.
 //!
+//! 7. A device that starts to sign in falls under a counter of its address and one of its client. These are hard: what
+//!    does not fit is refused, so that no more flows are open than fit into a counter and are forgiven in a flow's life.
+//! 8. A user code that a person types falls under counters of their account, of the address and of its network.
+//! 9. An authorization request that is pushed for a public client, which proves nothing, falls under a hard counter of its
+//!    address: rows are not written as fast as strangers can ask.
+//!
 //! Counters stand in Postgres, where all replicas see them: 65,536 places for each kind, found by an HMAC under a subkey
 //! of the key encryption key, so that a million made-up names make nothing grow; two that meet in one place share it.
 //! The table is unlogged. A crash of Postgres or a failover to a standby forgets all counters, and so does another key
@@ -25,9 +31,11 @@
 //!
 //! Refresh tokens, sessions and access tokens are never asked for here.
 
+mod devices;
 mod gate;
 mod keys;
 mod model;
+mod pushes;
 mod secrets;
 mod service;
 mod store;

@@ -127,6 +127,14 @@ pub struct Settings {
     pub client: Limit,
     /// Of the secret of one client at one address.
     pub client_secret: Limit,
+    /// Devices that one address starts to sign in.
+    pub device_address: Limit,
+    /// Devices that sign in by one client.
+    pub device_client: Limit,
+    /// Wrong user codes of one account, and of one address.
+    pub user_code: Limit,
+    /// Authorization requests that one address pushes for public clients.
+    pub pushed_request: Limit,
 }
 
 impl Default for Settings {
@@ -137,6 +145,10 @@ impl Default for Settings {
             prefix: Limit::new(100, 1800),
             client: Limit::new(1000, 36_000),
             client_secret: Limit::new(20, 360),
+            device_address: Limit::new(20, 120),
+            device_client: Limit::new(1000, 6000),
+            user_code: Limit::new(10, 40),
+            pushed_request: Limit::new(60, 3600),
         }
     }
 }
@@ -144,7 +156,7 @@ impl Default for Settings {
 /// Of one device that an account knows: ten failures in 15 minutes, then it is a stranger.
 pub(super) const DEVICE: Limit = Limit::new(10, 40);
 
-/// How much more than one address all strangers together may get a client's secret wrong.
+/// How much more than one address all strangers together may get a client's secret wrong, and its network user codes.
 pub(super) const STRANGERS: u32 = 10;
 
 /// What a counter is of. The numbers stand in rows.
@@ -162,6 +174,18 @@ pub(super) enum Kind {
     SecretAnywhere = 7,
     /// No counter: when a client last authenticated at an address.
     SecretKnown = 8,
+    /// Devices that one address starts to sign in.
+    DeviceAddress = 9,
+    /// Devices that sign in by one client.
+    DeviceClient = 10,
+    /// Wrong user codes of one account.
+    UserCodeAccount = 11,
+    /// Wrong user codes of one address.
+    UserCodeAddress = 12,
+    /// Wrong user codes of one network.
+    UserCodePrefix = 13,
+    /// Authorization requests that one address pushes for public clients.
+    PushAddress = 14,
 }
 
 impl Kind {
@@ -175,6 +199,29 @@ impl Kind {
             Self::Secret => "client secret at an address",
             Self::SecretAnywhere => "client secret",
             Self::SecretKnown => "client at an address",
+            Self::DeviceAddress => "devices of an address",
+            Self::DeviceClient => "devices of a client",
+            Self::UserCodeAccount => "user codes of an account",
+            Self::UserCodeAddress => "user codes of an address",
+            Self::UserCodePrefix => "user codes of a network",
+            Self::PushAddress => "pushed requests of an address",
+        }
+    }
+
+    /// What it counts, for the log.
+    pub(super) const fn what(self) -> &'static str {
+        match self {
+            Self::Account
+            | Self::Address
+            | Self::Prefix
+            | Self::Client
+            | Self::Device
+            | Self::Secret
+            | Self::SecretAnywhere
+            | Self::SecretKnown => "failed logins",
+            Self::DeviceAddress | Self::DeviceClient => "starting devices",
+            Self::UserCodeAccount | Self::UserCodeAddress | Self::UserCodePrefix => "wrong user codes",
+            Self::PushAddress => "pushed authorization requests",
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::db::{DbError, Pool};
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
+use shared::db::relay::Lent;
+use shared::db::{DbError, Relay};
 use uuid::Uuid;
 
 use super::gate::{Gate, Pass};
@@ -25,10 +24,10 @@ pub(super) const NOTED_EVERY: TimeDelta = TimeDelta::days(1);
 /// The counters. Clones share the pool and the gate.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    pool: Pool,
+    relay: Relay,
     pub(super) keys: Keys,
     pub(super) settings: Settings,
-    gate: Gate,
+    pub(super) gate: Gate,
 }
 
 /// Who tries what from where.
@@ -55,6 +54,13 @@ pub struct Charge {
     _passes: Vec<Pass>,
 }
 
+impl Charge {
+    /// One whose success is no news to anybody.
+    pub(super) const fn of(charged: Vec<(Place, DateTime<Utc>)>, at: DateTime<Utc>, passes: Vec<Pass>) -> Self {
+        Self { charged, at, is_news: false, _passes: passes }
+    }
+}
+
 /// Why an attempt may not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ChargeError {
@@ -72,8 +78,8 @@ pub enum ChargeError {
 impl Limits {
     /// Counters in this database, found by subkeys of these keys.
     #[must_use]
-    pub fn new(pool: Pool, keks: &KekRing, settings: Settings) -> Self {
-        Self { pool, keys: Keys::new(keks), settings, gate: Gate::default() }
+    pub fn new(relay: impl Into<Relay>, keks: &KekRing, settings: Settings) -> Self {
+        Self { relay: relay.into(), keys: Keys::new(keks), settings, gate: Gate::default() }
     }
 
     /// Charges a login that is about to begin. `patience` tells how long its caller still waits.
@@ -98,7 +104,9 @@ impl Limits {
         let at_address = self.keys.place(Kind::Address, &[address.as_bytes()]);
         let most = self.settings.address.burst();
         passes.push(self.gate.enter(at_address, most, patience()).await.ok_or(ChargeError::Busy)?);
-        let said = store::charge(&mut *self.acquire().await?, &asked, now).await?;
+        let mut conn = self.acquire().await?;
+        let said = store::charge(&mut conn, &asked, now).await?;
+        conn.hand_on();
         let charged = judge(&asked, &said, origin, now)?;
         Ok(Charge { charged, at: now, is_news: true, _passes: passes })
     }
@@ -108,7 +116,10 @@ impl Limits {
     /// # Errors
     /// [`DbError`]; the attempt stays charged.
     pub async fn refund(&self, charge: &Charge) -> Result<(), DbError> {
-        store::refund(&mut *self.acquire().await?, &charge.charged).await
+        let mut conn = self.acquire().await?;
+        store::refund(&mut conn, &charge.charged).await?;
+        conn.hand_on();
+        Ok(())
     }
 
     /// Takes the charge of a login back and lets the account know where it came from.
@@ -123,14 +134,14 @@ impl Limits {
         let names = self.keys.devices(Some(sub), origin.address(), origin.device());
         // Under the current key: the address, and the browser before it where one said who it is.
         let current = 1 + usize::from(origin.device().is_some());
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.relay.begin().await?;
         if store::lock_account(&mut transaction, sub).await? {
             for name in names.iter().take(current) {
                 store::upsert_device(&mut transaction, sub, name, charge.at).await?;
             }
             store::trim_devices(&mut transaction, sub, charge.at - KNOWN_FOR, DEVICES).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Charges the counter of a device that the account knows; `None` where there is none, or none any more.
@@ -147,6 +158,7 @@ impl Limits {
             let asked = [Asked { place, limit: DEVICE, is_hard: true }];
             match judge(&asked, &store::charge(&mut conn, &asked, now).await?, origin, now) {
                 Ok(charged) => {
+                    conn.hand_on();
                     // Noted anew once a day, and when a better name of the device is there than the one found.
                     let is_news = *seen_at < now - NOTED_EVERY || names.first() != Some(name);
                     return Ok(Some(Charge { charged, at: now, is_news, _passes: Vec::new() }));
@@ -154,6 +166,7 @@ impl Limits {
                 Err(_) => store::delete_device(&mut conn, sub, name).await?,
             }
         }
+        conn.hand_on();
         Ok(None)
     }
 
@@ -177,8 +190,8 @@ impl Limits {
     ///
     /// # Errors
     /// [`DbError`] when there is none.
-    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
-        Ok(self.pool.acquire().await?)
+    pub async fn acquire(&self) -> Result<Lent, DbError> {
+        self.relay.acquire().await
     }
 }
 
@@ -199,7 +212,8 @@ pub(super) fn judge(
             limit.of = place.kind.name(),
             limit.slot = place.slot,
             limit.address = %origin.ip(),
-            "failed logins are being slowed down"
+            "{} are being slowed down",
+            place.kind.what()
         );
         let event = Event::not_ok(EventKind::Throttle, Outcome::Throttled, "too many failures");
         audit::note(event.detail(format_args!("{} {}", place.kind.name(), place.slot)));

@@ -1,6 +1,7 @@
 //! Clients authenticate by their secrets.
 
 use shared::db::DbError;
+use shared::db::relay::Lent;
 
 use super::Logins;
 use crate::clients::{self, AssertionError, Client, Presented, Proof};
@@ -46,20 +47,20 @@ impl Logins {
         let mut conn = self.limits.acquire().await.map_err(clients::AuthenticateError::from)?;
         let client_id = presented.client_id.as_str();
         let check = self.limits.check_secret(&mut conn, client_id, origin, self.clock.now()).await?;
-        let authenticated = match &presented.proof {
+        let (authenticated, conn) = match &presented.proof {
             Proof::None | Proof::Secret(_) => {
                 let authenticated = self.clients.authenticate_in(&mut conn, presented).await;
-                drop(conn);
-                authenticated
+                (authenticated, Some(conn))
             }
             // Its keys may have to be fetched: nobody else's connection waits for that.
             Proof::Assertion(_) => {
-                drop(conn);
-                self.clients.authenticate(presented).await
+                conn.hand_on();
+                (self.clients.authenticate(presented).await, None)
             }
         };
         match authenticated {
             Ok(client) => {
+                conn.into_iter().for_each(Lent::hand_on);
                 if let Err(error) = self.limits.secret_matched(&check).await {
                     tracing::warn!(%error, "a client's address was not noted");
                 }
@@ -69,6 +70,7 @@ impl Logins {
             // The client's own keys did not answer: nobody guessed.
             Err(reason @ clients::AuthenticateError::Assertion(AssertionError::KeysUnread(_))) => Err(reason.into()),
             Err(reason) => {
+                drop(conn);
                 self.limits.secret_failed(&check).await?;
                 Err(reason.into())
             }

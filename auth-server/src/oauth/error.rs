@@ -1,6 +1,7 @@
 //! The one place where reasons become OAuth error codes (RFC 6749 section 5.2): many reasons in the log, few codes on
 //! the wire. The match has no catch-all arm, so that a new reason has to choose.
 
+mod device;
 mod documented;
 mod proof;
 mod recorded;
@@ -13,6 +14,7 @@ use shared::token::dpop::ProofRefusal;
 
 use crate::clients;
 use crate::codes::RedeemError;
+use crate::devices::{self, DeviceError};
 use crate::keys::KeysError;
 use crate::limits::Throttled;
 use crate::logins;
@@ -26,9 +28,9 @@ use crate::web::client_auth::ClientAuthError;
 use crate::web::error::plain;
 use crate::web::form::FormError;
 
-pub(super) use documented::{ClientErrors, FeedErrors, PushErrors, ReportErrors, documented};
+pub(super) use documented::{ClientErrors, DeviceErrors, FeedErrors, PushErrors, ReportErrors, documented};
 
-/// Why a request to `/token`, `/revoke`, `/introspect` or `/resource_server_report` was refused.
+/// Why a request to `/token`, `/revoke`, `/introspect`, `/device_authorization` or `/resource_server_report` was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The body is no form that we read.
@@ -112,6 +114,12 @@ pub enum TokenError {
     /// The authorization code was refused.
     #[error("authorization code: {0}")]
     Code(#[from] RedeemError),
+    /// The device code was refused, or is not good yet.
+    #[error("device code: {0}")]
+    Device(#[from] DeviceError),
+    /// No device may start to wait.
+    #[error("device: {0}")]
+    DeviceStart(#[from] devices::StartError),
     /// The DPoP proof was refused, or there has to be one.
     #[error("proof: {0}")]
     Proof(#[from] ProofRefusal),
@@ -142,6 +150,7 @@ impl From<PushError> for TokenError {
     fn from(error: PushError) -> Self {
         match error {
             PushError::Randomness(_) => Self::Machine("the system gives no randomness"),
+            PushError::Throttled(throttled) => throttled.into(),
             PushError::Database(error) => Self::Database(error),
         }
     }
@@ -367,6 +376,12 @@ impl From<&TokenError> for Answer {
             TokenError::Refresh(error) => Self::refresh(error),
             TokenError::Throttled(throttled) => Self::throttled(throttled.retry_after.as_secs().max(1)),
             TokenError::Code(error) => Self::code(error),
+            TokenError::Device(error) => Self::device(error),
+            TokenError::DeviceStart(devices::StartError::Throttled(throttled)) => {
+                Self::too_many_devices(throttled.retry_after.as_secs().max(1))
+            }
+            TokenError::DeviceStart(devices::StartError::Randomness(_)) => Self::failed(),
+            TokenError::DeviceStart(devices::StartError::Database(error)) => Self::database(error),
             TokenError::Proof(refusal) => Self::proof(refusal),
             TokenError::Nonce => Self::new(
                 Code::BAD_REQUEST,
@@ -403,9 +418,14 @@ fn missing_text(parameter: &str) -> &'static str {
         "code" => "code is missing",
         "redirect_uri" => "redirect_uri is missing",
         "code_verifier" => "code_verifier is missing",
+        "device_code" => "device_code is missing",
         "token" => "token is missing",
         _ => "a parameter is missing",
     }
+}
+
+const fn is_waiting(error: &TokenError) -> bool {
+    matches!(error, TokenError::Device(DeviceError::Pending | DeviceError::SlowDown))
 }
 
 impl IntoResponse for TokenError {
@@ -414,8 +434,9 @@ impl IntoResponse for TokenError {
         recorded::record(&self, answer.error);
         if answer.status.is_server_error() {
             tracing::error!(error = answer.error, reason = %self, "token request failed");
-        } else if answer.status == StatusCode::TOO_MANY_REQUESTS {
-            // That it begins is a warning of its own, once: a flood must not flood the log.
+        } else if answer.status == StatusCode::TOO_MANY_REQUESTS || is_waiting(&self) {
+            // That it begins is a warning of its own, once: a flood must not flood the log. A device that waits is
+            // nothing to tell at all.
             tracing::debug!(error = answer.error, reason = %self, "token request refused");
         } else {
             tracing::info!(error = answer.error, reason = %self, "token request refused");

@@ -62,28 +62,33 @@ struct Introspection {
     /// Whether the token is good now.
     active: bool,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(inline)]
+    #[schema(inline, value_type = ActiveToken)]
     token: Option<ActiveToken>,
 }
 
-/// The members of an active token.
+/// The members of an active token. None of them is there for another one, so the document requires none.
 #[derive(Serialize, ToSchema)]
 struct ActiveToken {
     /// What it allows, separated by spaces.
-    #[schema(value_type = String, example = "movies:read")]
+    #[schema(value_type = String, required = false, example = "movies:read")]
     scope: ScopeSet,
     /// Whose token it is.
+    #[schema(required = false)]
     client_id: String,
     /// The user's UUID, or a client's own subject.
+    #[schema(required = false)]
     sub: String,
     /// When it was issued, in seconds since 1970.
+    #[schema(required = false)]
     iat: i64,
     /// When it ends.
+    #[schema(required = false)]
     exp: i64,
     /// This server.
+    #[schema(required = false)]
     iss: String,
     /// The resource server that it is for.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, required = false)]
     aud: Audience,
     /// The login that it came from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,8 +150,10 @@ async fn access_token(
     if token.claims.client_id != caller.client_id.as_str() && !is_served {
         return Ok(None);
     }
-    let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
-    if is_dead(state, &mut conn, &token, now).await? {
+    let mut conn = state.relay.acquire().await?;
+    let is_dead = is_dead(state, &mut conn, &token, now).await?;
+    conn.hand_on();
+    if is_dead {
         return Ok(None);
     }
     let claims = token.claims.as_ref().clone();
@@ -199,12 +206,13 @@ async fn refresh_token(
     token: &RefreshToken,
     now: DateTime<Utc>,
 ) -> Result<Option<ActiveToken>, TokenError> {
-    let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+    let mut conn = state.relay.acquire().await?;
     let Some(family) = state.tokens.find_alive(&mut conn, token, now).await? else { return Ok(None) };
     if family.client_id != caller.client_id || family.client_version != caller.client_version {
         return Ok(None);
     }
     let user = state.users.find_in(&mut conn, family.sub).await?;
+    conn.hand_on();
     if !user.is_some_and(|user| user.is_active() && user.token_version == family.user_version) {
         return Ok(None);
     }

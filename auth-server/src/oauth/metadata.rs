@@ -76,6 +76,9 @@ struct Metadata {
     /// Where the public keys are.
     #[schema(example = "http://127.0.0.1:8001/.well-known/jwks.json")]
     jwks_uri: String,
+    /// Where devices without a browser start to sign in (RFC 8628 section 4).
+    #[schema(example = "http://127.0.0.1:8001/device_authorization")]
+    device_authorization_endpoint: String,
     /// Where clients send authorization requests before the browser comes (RFC 9126).
     #[schema(example = "http://127.0.0.1:8001/par")]
     pushed_authorization_request_endpoint: String,
@@ -207,6 +210,7 @@ async fn document(state: &AppState) -> Result<Response, MetadataError> {
         revocation_endpoint: issuer.endpoint(routes::REVOKE),
         introspection_endpoint: issuer.endpoint(routes::INTROSPECT),
         jwks_uri: issuer.endpoint(routes::JWKS),
+        device_authorization_endpoint: issuer.endpoint(routes::DEVICE_AUTHORIZATION),
         pushed_authorization_request_endpoint: issuer.endpoint(routes::PAR),
         require_pushed_authorization_requests: state.config.requires_pushed_requests,
         authorization_endpoint: issuer.endpoint(routes::AUTHORIZE),

@@ -1,6 +1,7 @@
 //! The protocol room: the endpoints of the RFCs, over the domain rooms.
 
 pub mod authorize;
+pub mod device;
 mod dpop;
 pub mod error;
 pub(crate) mod id_token;

@@ -104,6 +104,7 @@ async fn keep(state: &AppState, request: Request<Body>) -> Result<Response, Toke
     if form.parameter("request_uri").is_some() {
         return Err(TokenError::PushedTwice);
     }
+    let origin = *form.origin();
     let mut parameters = form.into_parameters();
     parameters.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()) && name != "client_id");
     parameters.push(("client_id".to_owned(), client.client_id.to_string()));
@@ -121,7 +122,7 @@ async fn keep(state: &AppState, request: Request<Body>) -> Result<Response, Toke
         dpop::take(&mut conn, proof.as_ref()).await?;
     }
     let now = state.clock.now();
-    let request_uri = state.pushed_requests.push(&client.client_id, &parameters, now).await?;
+    let request_uri = state.pushed_requests.push(&client, &parameters, &origin, now).await?;
     tracing::info!("kept a pushed authorization request");
     let pushed = Pushed { request_uri: request_uri.text(), expires_in: state.pushed_requests.seconds() };
     let mut response = (StatusCode::CREATED, Json(pushed)).into_response();

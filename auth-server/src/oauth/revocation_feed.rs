@@ -36,10 +36,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// From where to read on.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Since {
     /// The highest number that is known already; absent or 0 for everything.
     #[serde(default)]
-    #[param(example = 0)]
+    #[param(required = false, example = 0)]
     since: i64,
 }
 

@@ -99,7 +99,7 @@ async fn revoke_access_token(
     }
     audit::note_subject(&token.claims.sub);
     let expires_at = DateTime::UNIX_EPOCH + TimeDelta::seconds(token.claims.exp);
-    let mut transaction = state.pool.begin().await?;
+    let mut transaction = state.relay.begin().await?;
     let entry = Revoked::Token { jti: token.claims.jti.clone(), expires_at };
     revocations::append(&mut transaction, &[entry], now).await?;
     transaction.commit().await?;

@@ -18,7 +18,7 @@ pub(super) fn without_users(scope: &ScopeSet) -> ScopeSet {
 }
 
 /// What of a scope a user can give. `openid` allows nothing but to know that it is them, which everybody can give.
-pub(super) fn of_user(state: &AppState, user: &User, asked: &ScopeSet) -> ScopeSet {
+pub(crate) fn of_user(state: &AppState, user: &User, asked: &ScopeSet) -> ScopeSet {
     let theirs = state.users.scopes_of(user);
     let left = asked.iter().filter(|name| *name == OPENID || theirs.contains(name));
     ScopeSet::from_names(left).unwrap_or_default()

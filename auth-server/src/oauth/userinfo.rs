@@ -139,7 +139,7 @@ async fn find_user(state: &AppState, claims: &AccessClaims, now: DateTime<Utc>) 
     if client.disabled_at.is_some() || claims.cver != Some(client.client_version) {
         return Ok(None);
     }
-    let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+    let mut conn = state.relay.acquire().await?;
     let ids = TokenIds {
         jti: &claims.jti,
         sid: claims.sid.as_deref(),
@@ -154,6 +154,7 @@ async fn find_user(state: &AppState, claims: &AccessClaims, now: DateTime<Utc>) 
         return Ok(None);
     }
     let user = state.users.find_in(&mut conn, sub).await?;
+    conn.hand_on();
     Ok(user.filter(|user| user.is_active() && claims.ver == Some(user.token_version)))
 }
 

@@ -85,7 +85,7 @@ impl Browser {
     fn bound(&self, form: Form) -> Bound<'_> {
         let session = match form {
             Form::Login => "",
-            Form::Consent | Form::Logout => self.session.as_str(),
+            Form::Consent | Form::Device | Form::Logout => self.session.as_str(),
         };
         Bound { browser: &self.form, session }
     }

@@ -13,7 +13,7 @@ use super::browser::Browser;
 use super::texts::{Texts, fill};
 use super::views::{ConsentPage, Frame, Party, render};
 use super::{errors, note_address, own};
-use crate::clients::GrantType;
+use crate::clients::{Client, GrantType};
 use crate::oauth::authorize::{
     Answer, Asked, Flow, PageReason, Parameters, Refused, Step, answer_refused, form_target, go, host_of, proceed,
     prove, with_parameters,
@@ -147,7 +147,7 @@ async fn page(
         request: state.seals.seal(Purpose::Shown, &shown, now),
         scopes,
         email: signed.user.email.clone(),
-        lifetime: lifetime(state, t, asked),
+        lifetime: lifetime(state, t, &asked.client),
         switch: with_parameters(&own(state, routes::LOGIN), &[("return_to", &again)]),
     };
     let target = form_target(&asked.redirect_uri);
@@ -155,15 +155,14 @@ async fn page(
 }
 
 /// Each scope as a person understands it: by our texts, else by its row.
-async fn in_words(state: &AppState, t: &Texts, scope: &ScopeSet) -> Result<Vec<String>, DbError> {
+pub(super) async fn in_words(state: &AppState, t: &Texts, scope: &ScopeSet) -> Result<Vec<String>, DbError> {
     let described = state.resource_servers.descriptions(scope).await?;
     let words = |name: &str| t.scopes.get(name).or_else(|| described.get(name)).map_or(name, String::as_str).to_owned();
     Ok(scope.iter().map(words).collect())
 }
 
 /// Of refresh tokens where the client gets them, else of the access token.
-fn lifetime(state: &AppState, t: &Texts, asked: &Asked) -> String {
-    let client = &asked.client;
+pub(super) fn lifetime(state: &AppState, t: &Texts, client: &Client) -> String {
     let lifetime = if client.allows(GrantType::RefreshToken) {
         state.config.refresh.of(client).absolute
     } else {

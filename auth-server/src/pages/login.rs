@@ -10,6 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::browser::Browser;
+use super::device::Typed;
 use super::texts::{LoginTexts, fill};
 use super::views::{Frame, LoginPage, Party, SignedInPage, render};
 use super::{errors, own, see_other};
@@ -41,6 +42,8 @@ struct Destination {
     sealed: String,
     flow: Option<Flow>,
     asked: Option<Asked>,
+    /// The code of a device, which no client brought here.
+    device: Option<Typed>,
 }
 
 /// The login page
@@ -115,7 +118,9 @@ pub(super) async fn submit(State(state): State<AppState>, request: Request<Body>
     let field = |name| Parameters(&parameters).get(name);
     let return_to = field("return_to").unwrap_or_default();
     if browser.check(&state, Form::Login, field("csrf"), &headers).is_err() {
-        let again = state.seals.open::<Flow>(Purpose::Return, return_to, state.clock.now()).is_ok();
+        let now = state.clock.now();
+        let again = state.seals.open::<Flow>(Purpose::Return, return_to, now).is_ok()
+            || state.seals.open::<Typed>(Purpose::Typed, return_to, now).is_ok();
         let again = again.then(|| with_parameters(&own(&state, routes::LOGIN), &[("return_to", return_to)]));
         return errors::forged(&state, &browser, again);
     }
@@ -199,12 +204,19 @@ async fn destination(
     if return_to.is_empty() {
         return Ok((browser, Destination::default()));
     }
+    if let Ok(typed) = state.seals.open::<Typed>(Purpose::Typed, return_to, state.clock.now()) {
+        let device = Some(typed);
+        return Ok((browser, Destination { sealed: return_to.to_owned(), device, ..Destination::default() }));
+    }
     let Ok(flow) = state.seals.open::<Flow>(Purpose::Return, return_to, state.clock.now()) else {
         return Err(errors::broken(state, &browser));
     };
     browser.texts = Browser::stranger(state, headers, Parameters(&flow.parameters).get("ui_locales")).texts;
     match prove(state, Parameters(&flow.parameters)).await {
-        Ok(asked) => Ok((browser, Destination { sealed: return_to.to_owned(), flow: Some(flow), asked: Some(asked) })),
+        Ok(asked) => {
+            let (flow, asked) = (Some(flow), Some(asked));
+            Ok((browser, Destination { sealed: return_to.to_owned(), flow, asked, device: None }))
+        }
         Err(refused) => Err(answer_refused(state, &browser, refused)),
     }
 }
@@ -236,7 +248,7 @@ async fn begin(state: &AppState, browser: &Browser, destination: Destination, us
                 Err(refused) => answer_refused(state, &browser.signed_in(signed), refused),
             }
         }
-        _ => see_other(&own(state, routes::LOGIN)),
+        _ => see_other(&destination.device.map_or_else(|| own(state, routes::LOGIN), |typed| typed.page(state))),
     };
     if let Some(cookie) = Cookie::Session.set(token.text(), state.config.issuer.is_https()) {
         response.headers_mut().append(SET_COOKIE, cookie);
@@ -256,6 +268,7 @@ fn page(
     let page = LoginPage {
         frame: Frame::new(state, browser, &t.title),
         client: asked.map(|asked| Party { name: asked.client.name.clone(), host: host_of(&asked.redirect_uri) }),
+        purpose: destination.device.as_ref().map(|_| browser.texts.device.to_continue.as_str()),
         action: own(state, routes::LOGIN),
         csrf: browser.csrf(state, Form::Login),
         return_to: &destination.sealed,

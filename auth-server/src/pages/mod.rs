@@ -1,4 +1,4 @@
-//! The pages that people see: login, consent, logout and errors. Rendered here, no script, one stylesheet from the binary.
+//! The pages that people see: login, consent, devices, logout and errors. Rendered here, no script, one stylesheet from the binary.
 //!
 //! 1. `browser` is who asks: the form cookie, the session if somebody is signed in, and the language.
 //! 2. A page's form carries a proof that it is ours (`web/csrf`) and what it is about, sealed (`web/seal`); after a POST
@@ -10,6 +10,7 @@
 
 mod browser;
 mod consent;
+mod device;
 mod errors;
 mod login;
 mod logout;
@@ -34,6 +35,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(login::show, login::submit))
         .routes(routes!(consent::show, consent::submit))
+        .routes(routes!(device::show, device::submit))
         .routes(routes!(logout::show, logout::submit))
         .routes(routes!(style::stylesheet))
 }

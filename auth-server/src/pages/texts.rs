@@ -17,6 +17,7 @@ pub(super) struct Texts {
     pub lang: String,
     pub login: LoginTexts,
     pub consent: ConsentTexts,
+    pub device: DeviceTexts,
     pub logout: LogoutTexts,
     pub error: ErrorTexts,
     pub units: Units,
@@ -54,6 +55,30 @@ pub(super) struct ConsentTexts {
     pub deny: String,
     pub switch: String,
     pub hint: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeviceTexts {
+    pub title: String,
+    pub to_continue: String,
+    pub intro: String,
+    pub code: String,
+    pub submit: String,
+    pub who: String,
+    pub unknown: String,
+    pub busy: String,
+    pub asks: String,
+    pub hint: String,
+    pub deny: String,
+    pub allowed_title: String,
+    pub allowed: String,
+    pub denied_title: String,
+    pub denied: String,
+    pub late_title: String,
+    pub late: String,
+    pub nothing_title: String,
+    pub nothing: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -35,6 +35,8 @@ pub(super) struct Party {
 pub(super) struct LoginPage<'a> {
     pub frame: Frame,
     pub client: Option<Party>,
+    /// What the login is for, where no client asked for it.
+    pub purpose: Option<&'a str>,
     pub action: String,
     pub csrf: String,
     pub return_to: &'a str,
@@ -58,6 +60,32 @@ pub(super) struct SignedInPage {
 pub(super) struct ConsentPage {
     pub frame: Frame,
     pub client: Party,
+    pub action: String,
+    pub csrf: String,
+    pub request: String,
+    pub scopes: Vec<String>,
+    pub email: String,
+    pub lifetime: String,
+    pub switch: String,
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+pub(super) struct DevicePage<'a> {
+    pub frame: Frame,
+    pub action: String,
+    /// As it was typed.
+    pub user_code: &'a str,
+    pub problem: Option<&'a str>,
+    pub who: String,
+}
+
+#[derive(Template)]
+#[template(path = "device_approve.html")]
+pub(super) struct DeviceApprovePage {
+    pub frame: Frame,
+    pub client: String,
+    pub user_code: String,
     pub action: String,
     pub csrf: String,
     pub request: String,

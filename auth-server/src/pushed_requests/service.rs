@@ -7,7 +7,8 @@ use shared::db::{DbError, Pool};
 
 use super::model::RequestUri;
 use super::store;
-use crate::clients::ClientId;
+use crate::clients::{Client, ClientKind};
+use crate::limits::{ChargeError, Limits, Origin, Throttled};
 
 /// Why a request was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -15,23 +16,38 @@ pub enum PushError {
     /// The system gave no randomness.
     #[error("the system gives no randomness: {0}")]
     Randomness(getrandom::Error),
+    /// Too many of one address, for clients that prove nothing.
+    #[error(transparent)]
+    Throttled(#[from] Throttled),
     /// The database gave no answer.
     #[error(transparent)]
     Database(#[from] DbError),
+}
+
+impl From<ChargeError> for PushError {
+    fn from(error: ChargeError) -> Self {
+        match error {
+            ChargeError::Throttled(throttled) => throttled.into(),
+            ChargeError::Database(error) => error.into(),
+            // Nobody waits for a push.
+            ChargeError::Busy => DbError::from(sqlx::Error::PoolTimedOut).into(),
+        }
+    }
 }
 
 /// The pushed requests. Cheap to clone.
 #[derive(Clone)]
 pub struct PushedRequests {
     pool: Pool,
+    limits: Limits,
     ttl: TimeDelta,
 }
 
 impl PushedRequests {
     /// A service over this pool whose requests can begin for `ttl`.
     #[must_use]
-    pub fn new(pool: Pool, ttl: Duration) -> Self {
-        Self { pool, ttl: TimeDelta::from_std(ttl).unwrap_or(TimeDelta::seconds(60)) }
+    pub fn new(pool: Pool, limits: Limits, ttl: Duration) -> Self {
+        Self { pool, limits, ttl: TimeDelta::from_std(ttl).unwrap_or(TimeDelta::seconds(60)) }
     }
 
     /// Seconds in which a request can begin.
@@ -40,19 +56,23 @@ impl PushedRequests {
         self.ttl.num_seconds()
     }
 
-    /// Keeps a request.
+    /// Keeps a request of `client`, which was authenticated or is public.
     ///
     /// # Errors
     /// [`PushError`].
     pub async fn push(
         &self,
-        client_id: &ClientId,
+        client: &Client,
         parameters: &[(String, String)],
+        origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<RequestUri, PushError> {
+        if client.kind == ClientKind::Public {
+            self.limits.charge_push(origin, now).await?;
+        }
         let request_uri = RequestUri::generate(now + self.ttl).map_err(PushError::Randomness)?;
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
-        store::insert(&mut conn, &request_uri, client_id, parameters, now).await?;
+        store::insert(&mut conn, &request_uri, &client.client_id, parameters, now).await?;
         Ok(request_uri)
     }
 

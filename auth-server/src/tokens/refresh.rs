@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use shared::db::relay::Work;
 use shared::db::{Conn, DbError};
 use shared::token::dpop::Thumbprint;
-use sqlx::{Postgres, Transaction};
 
 use super::derive::{self, SALT_BYTES};
 use super::model::{Family, RefreshToken, whole_seconds};
@@ -63,7 +63,7 @@ pub enum RefreshError {
 
 /// A refresh under way: steps 1 to 5 are done, the family is locked, nothing is written. Dropping it changes nothing.
 pub struct Opened {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Work,
     presented: RefreshToken,
     family: Family,
     row: TokenRow,
@@ -89,7 +89,7 @@ impl Tokens {
     pub async fn open(&self, text: &str, client: &Client, now: DateTime<Utc>) -> Result<Opened, RefreshError> {
         let presented = RefreshToken::parse(text).map_err(|_| RefreshError::Malformed)?;
         let (hash, expires_at) = (presented.hash(), presented.expires_at());
-        let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
+        let mut transaction = self.relay.begin().await?;
         let family_id = store::find_family_id(&mut transaction, &hash, expires_at).await?;
         let family_id = family_id.ok_or(RefreshError::Unknown)?;
         let family = store::lock_family(&mut transaction, family_id).await?.ok_or(RefreshError::Unknown)?;
@@ -162,7 +162,7 @@ impl Tokens {
             family.access_ttl = access_ttl;
             store::update_access_ttl(&mut transaction, &family).await?;
         }
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         Ok(Rotated { refresh_token: successor, family, user })
     }
 
@@ -183,7 +183,7 @@ impl Tokens {
             let (expiry, family_id) = (whole_seconds(*expires_at), opened.family.family_id);
             let successor = derive::successor(kek, salt, &opened.presented, family_id, expiry);
             if successor.hash().as_slice() == hash.as_slice() {
-                opened.transaction.commit().await.map_err(DbError::from)?;
+                opened.transaction.commit().await?;
                 tracing::info!("a spent refresh token was answered with its successor again");
                 return Ok(Rotated { refresh_token: successor, family: opened.family, user: opened.user });
             }
@@ -214,7 +214,7 @@ impl Opened {
     async fn revoke(self, rotated_at: DateTime<Utc>) -> Result<RefreshError, RefreshError> {
         let Self { mut transaction, family, now, .. } = self;
         revoke_family(&mut transaction, &family, "a refresh token was used twice", now).await?;
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         let age = (now - rotated_at).num_seconds();
         tracing::warn!(family.id = %family.family_id, user.id = %family.sub, age, "refresh token reuse: family revoked");
         Ok(RefreshError::Reused { age })

@@ -1,7 +1,7 @@
 //! Starting a family, and ending it. (Refreshing stands in `refresh`.)
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::db::{Conn, DbError, Pool};
+use shared::db::{Conn, DbError, Relay};
 use uuid::Uuid;
 
 use super::model::{Family, NewFamily, RefreshSettings, RefreshToken};
@@ -14,7 +14,7 @@ use crate::users::Users;
 /// The families and their refresh tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Tokens {
-    pub(super) pool: Pool,
+    pub(super) relay: Relay,
     pub(super) keks: KekRing,
     pub(super) users: Users,
     pub(super) settings: RefreshSettings,
@@ -45,8 +45,8 @@ pub enum StartError {
 impl Tokens {
     /// A service over this pool.
     #[must_use]
-    pub const fn new(pool: Pool, keks: KekRing, users: Users, settings: RefreshSettings) -> Self {
-        Self { pool, keks, users, settings }
+    pub fn new(relay: impl Into<Relay>, keks: KekRing, users: Users, settings: RefreshSettings) -> Self {
+        Self { relay: relay.into(), keks, users, settings }
     }
 
     /// Starts a family in a transaction of its own.
@@ -54,9 +54,9 @@ impl Tokens {
     /// # Errors
     /// [`StartError`]; then there is none.
     pub async fn start(&self, new: &NewFamily<'_>, now: DateTime<Utc>) -> Result<Started, StartError> {
-        let mut transaction = self.pool.begin().await.map_err(DbError::from)?;
+        let mut transaction = self.relay.begin().await?;
         let started = self.start_in(&mut transaction, new, now).await?;
-        transaction.commit().await.map_err(DbError::from)?;
+        transaction.commit().await?;
         Ok(started)
     }
 
@@ -128,7 +128,7 @@ impl Tokens {
         client_id: &ClientId,
         now: DateTime<Utc>,
     ) -> Result<bool, DbError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.relay.begin().await?;
         let found = store::find_family_id(&mut transaction, &token.hash(), token.expires_at()).await?;
         let Some(family_id) = found else { return Ok(false) };
         let family = store::lock_family(&mut transaction, family_id).await?;

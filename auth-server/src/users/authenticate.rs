@@ -156,7 +156,9 @@ impl Users {
         }
         let canonical = address.parse::<Email>().ok();
         let canonical = canonical.as_ref().map(Email::canonical);
-        let found = store::find_by_address(&mut *self.acquire().await?, address, canonical).await?;
+        let mut conn = self.acquire().await?;
+        let found = store::find_by_address(&mut conn, address, canonical).await?;
+        conn.hand_on();
         // The old application may have changed an address without its canonical form: the old one is nobody's then.
         Ok(found.filter(|found| {
             let email = &found.user.email;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::clock::Clock;
-use shared::db::{Conn, DbError, Pool};
+use shared::db::relay::Lent;
+use shared::db::{Conn, DbError, Relay};
 use shared::token::scope::ScopeSet;
 use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use uuid::Uuid;
 
 use super::store::{self, OpenAddress};
@@ -22,7 +22,7 @@ const ADOPTED_AT_ONCE: usize = 1000;
 /// The users. Clones share the pool and the password lane.
 #[derive(Clone)]
 pub struct Users {
-    pool: Pool,
+    relay: Relay,
     clock: Clock,
     lane: Lane,
     policy: Policy,
@@ -55,10 +55,15 @@ impl Users {
     ///
     /// # Errors
     /// [`StartError`] when the settings are refused or there are no threads.
-    pub fn start(pool: Pool, clock: Clock, passwords: &Settings, default_scopes: ScopeSet) -> Result<Self, StartError> {
+    pub fn start(
+        relay: impl Into<Relay>,
+        clock: Clock,
+        passwords: &Settings,
+        default_scopes: ScopeSet,
+    ) -> Result<Self, StartError> {
         let current_hash = passwords.hash_beginning().into();
         Ok(Self {
-            pool,
+            relay: relay.into(),
             clock,
             lane: Lane::start(passwords)?,
             policy: Policy::new(passwords),
@@ -228,12 +233,12 @@ impl Users {
         self.find_in(conn, sub).await
     }
 
-    pub(super) async fn acquire(&self) -> Result<PoolConnection<Postgres>, DbError> {
-        Ok(self.pool.acquire().await?)
+    pub(super) async fn acquire(&self) -> Result<Lent, DbError> {
+        self.relay.acquire().await
     }
 
     async fn begin(&self) -> Result<sqlx::Transaction<'static, Postgres>, DbError> {
-        Ok(self.pool.begin().await?)
+        Ok(self.relay.pool().begin().await?)
     }
 
     /// Reads what was changed, tells resource servers that the versions before are dead, and commits.

@@ -18,6 +18,8 @@ pub enum Form {
     Login,
     /// Yes or no.
     Consent,
+    /// Yes or no, to a device.
+    Device,
     /// Sign out.
     Logout,
 }
@@ -27,6 +29,7 @@ impl Form {
         match self {
             Self::Login => b"login",
             Self::Consent => b"consent",
+            Self::Device => b"device",
             Self::Logout => b"logout",
         }
     }

@@ -27,6 +27,10 @@ pub enum Purpose {
     Consent,
     /// What a consent page has shown.
     Shown,
+    /// A device's code on its way through the login page.
+    Typed,
+    /// What a device's page has shown.
+    DeviceShown,
     /// A logout that waits for a person's confirmation.
     Logout,
     /// The proof that a form is our own.
@@ -41,6 +45,8 @@ impl Purpose {
             Self::Return => b"return v1",
             Self::Consent => b"consent v1",
             Self::Shown => b"shown v1",
+            Self::Typed => b"typed v1",
+            Self::DeviceShown => b"device shown v1",
             Self::Logout => b"logout v1",
             Self::Csrf => b"csrf v1",
             Self::Device => b"device v1",

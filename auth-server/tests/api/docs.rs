@@ -26,7 +26,7 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
     for operation in operations(&document) {
         let request = Request::builder().method(operation.method.as_str()).uri(&operation.target);
         let request = match operation.path.as_str() {
-            "/token" | "/revoke" | "/introspect" => {
+            "/token" | "/revoke" | "/introspect" | "/device_authorization" => {
                 request.header("content-type", "application/x-www-form-urlencoded").body(form.clone().into())
             }
             _ => request.body(Body::empty()),
@@ -36,6 +36,9 @@ async fn every_documented_operation_is_there_and_answers_as_documented(pool: Poo
             // Without a client there is nobody to go back to, without a form nothing to read, without a token nobody.
             ("GET", "/authorize" | "/consent")
             | ("POST", "/authorize" | "/login" | "/consent" | "/logout" | "/par") => 400,
+            ("POST", "/device") => 400,
+            // Nobody is signed in.
+            ("GET", "/device") => 303,
             (_, "/userinfo" | "/resource_server_report") => 401,
             _ => 200,
         };

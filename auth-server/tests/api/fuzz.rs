@@ -26,6 +26,7 @@ fn the_corpora_are_replayed() {
     replay("redirect", checks::redirect);
     replay("authorize", checks::authorize);
     replay("pkce", checks::pkce);
+    replay("user_code", checks::user_code);
     replay("dpop", checks::dpop);
     replay("assertion", checks::assertion);
 }
@@ -35,7 +36,8 @@ fn the_corpora_are_replayed() {
 fn every_target_has_a_corpus() {
     let manifest = include_str!("../../fuzz/Cargo.toml");
     let targets: Vec<&str> = manifest.lines().filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")).collect();
-    let names = ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "dpop", "assertion"];
+    let names =
+        ["form", "basic", "scope", "refresh_token", "redirect", "authorize", "pkce", "user_code", "dpop", "assertion"];
     assert_eq!(targets, names.map(|name| format!("{name}.rs\"")));
 }
 
@@ -86,6 +88,11 @@ proptest! {
     }
 
     #[test]
+    fn user_codes(bytes in near(&["B", "c", "WDJB", "mjht", "WDJB-MJHT", "-", " ", "\t", "\u{a0}", "\u{2013}", "_", ".", "A", "e", "1", "\u{17f}", "ß"])) {
+        checks::user_code(&bytes);
+    }
+
+    #[test]
     fn addresses_of_proofs(bytes in near(&["http://", "https://", "HTTP:", "//", "127.0.0.1", "a.example", "[::1]", ":80", ":443", "/", "/..", "/%2e", "%", "%7e", "%C3%bc", "?x", "#", "@", "\\", "\t", "é", "\n"])) {
         checks::dpop(&bytes);
     }
@@ -104,6 +111,7 @@ proptest! {
         checks::redirect(&bytes);
         checks::authorize(&bytes);
         checks::pkce(&bytes);
+        checks::user_code(&bytes);
         checks::dpop(&bytes);
         checks::assertion(&bytes);
     }

@@ -21,6 +21,7 @@ mod clients_apply;
 mod clients_cli;
 mod code;
 mod command_line;
+mod device;
 mod docs;
 mod doctor;
 mod dpop;

@@ -38,6 +38,7 @@ async fn m01_the_document(pool: Pool) {
       "code_challenge_methods_supported": [
         "S256"
       ],
+      "device_authorization_endpoint": "http://127.0.0.1:8001/device_authorization",
       "dpop_signing_alg_values_supported": [
         "ES256",
         "EdDSA",
@@ -48,7 +49,8 @@ async fn m01_the_document(pool: Pool) {
         "authorization_code",
         "client_credentials",
         "password",
-        "refresh_token"
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code"
       ],
       "id_token_signing_alg_values_supported": [
         "ES256"

@@ -274,3 +274,22 @@ async fn m02_the_server_can_require_it_of_all_and_says_so(pool: Pool) {
     assert_eq!(answer.json()["expires_in"], 5);
     visitor.code(&brought(WEB, answer.json()["request_uri"].as_str().unwrap())).await;
 }
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn strangers_cannot_push_as_fast_as_they_can_ask(pool: Pool) {
+    let here = Pushing::with(pool, &[("MYAPI_AUTH__LIMIT_PUSHED_REQUEST", "3:3600")]).await;
+    let native = Asking::native();
+    let native: Vec<_> = native.0.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for _ in 0..3 {
+        assert_eq!(here.app.post_as("/par", None, &native).await.status, 201);
+    }
+    let answer = here.app.post_as("/par", None, &native).await;
+    answer.assert_error(429, "temporarily_unavailable");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    for _ in 0..5 {
+        here.pushed(&Asking::web()).await;
+    }
+    here.app.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(here.app.post_as("/par", None, &native).await.status, 201);
+    assert_eq!(here.rows().await, 9, "what was refused is not kept");
+}

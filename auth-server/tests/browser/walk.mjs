@@ -56,10 +56,10 @@ assert.equal(metadata.authorization_response_iss_parameter_supported, true);
 const browser = await launch(given.pictures);
 const { page, complaints, picture } = browser;
 
-const begin = async (extra = {}) => {
+const begin = async (extra = {}, build = relying.buildAuthorizationUrl) => {
   const verifier = relying.randomPKCECodeVerifier();
   const expected = { state: relying.randomState(), nonce: relying.randomNonce() };
-  const url = relying.buildAuthorizationUrl(config, {
+  const url = await build(config, {
     redirect_uri: redirectUri,
     scope: 'openid profile email movies:read',
     code_challenge: await relying.calculatePKCECodeChallenge(verifier),
@@ -135,8 +135,10 @@ try {
   assert.ok((await page.locator('main').innerText()).includes(email));
   await picture('signed-in');
 
-  // Everything once more in German, with the name filled in by the client.
-  const german = await begin({ ui_locales: 'de', prompt: 'login consent', login_hint: email });
+  // Everything once more in German, with the name filled in by the client, and pushed (RFC 9126): the browser carries a
+  // name alone.
+  const wish = { ui_locales: 'de', prompt: 'login consent', login_hint: email };
+  const german = await begin(wish, relying.buildAuthorizationUrlWithPAR);
   await page.waitForURL('**/login?*');
   assert.equal(await page.title(), 'Anmelden');
   assert.equal(await page.locator('#username').inputValue(), email);

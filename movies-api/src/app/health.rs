@@ -65,7 +65,7 @@ pub(super) async fn live() -> Answer {
 pub(super) async fn ready(State(state): State<AppState>) -> Result<Answer, Problem> {
     let keys = state.gate.keys();
     let has_keys = keys.is_ready();
-    let has_database = db::is_reachable(&state.pool, READY_TIMEOUT).await;
+    let has_database = db::is_reachable(state.relay.pool(), READY_TIMEOUT).await;
     if !has_keys {
         tracing::warn!(keys.reason = keys.reason().unwrap_or_default(), "not ready: no key to check tokens with");
     }

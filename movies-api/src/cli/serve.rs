@@ -76,7 +76,7 @@ impl Serve {
         let login = Endpoints::of(&config.issuer);
         let docs_client = config.docs_client.clone();
         let options = AppOptions { is_https, resource, has_docs: config.has_docs, login, docs_client };
-        let app = app::router(AppState { pool: pool.clone(), primary, gate }, options);
+        let app = app::router(AppState { relay: pool.clone().into(), primary, gate }, options);
 
         tracing::info!(
             listen = %listener.local_addr()?,

@@ -1,9 +1,12 @@
-//! The README names every setting and every route of this service.
+//! The README names every setting, every command, every route and every refusal of this service.
 
 use std::collections::BTreeSet;
 
+use clap::CommandFactory as _;
+use movies_api::cli::Cli;
 use serde_json::Value;
 use shared::db::Pool;
+use shared::testing::commands::{commands, named_commands};
 
 use crate::support::TestApp;
 
@@ -18,6 +21,24 @@ fn every_setting_has_a_row() {
         };
         assert!(README.contains(&row), "README.md lacks {row}");
     }
+}
+
+#[test]
+fn no_other_setting_has_one() {
+    let rows = README.lines().filter_map(|line| line.strip_prefix("| `MYAPI_MOVIES__")?.split('`').next());
+    for name in rows.map(|rest| format!("MYAPI_MOVIES__{rest}")) {
+        assert!(movies_api::config::SETTINGS.iter().any(|setting| setting.name == name), "there is no {name}");
+    }
+    for setting in shared::config::COMMON {
+        let (_, last) = setting.name.rsplit_once("__").unwrap_or(("", setting.name));
+        assert!(README.contains(&format!("{last}`")), "README.md lacks {}", setting.name);
+    }
+}
+
+#[test]
+fn every_command_has_a_row_and_nothing_else() {
+    let root = Cli::command();
+    assert_eq!(named_commands(README, "\n| movies-api | |\n", &root), commands(&root));
 }
 
 #[test]

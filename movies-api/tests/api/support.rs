@@ -113,7 +113,11 @@ impl TestApp {
         Self {
             issuer,
             clock,
-            router: app::assemble(rooms, AppState { primary: Primary::new(pool.clone(), None), pool, gate }, options),
+            router: app::assemble(
+                rooms,
+                AppState { primary: Primary::new(pool.clone(), None), relay: pool.into(), gate },
+                options,
+            ),
         }
     }
 

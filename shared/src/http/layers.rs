@@ -22,6 +22,7 @@ use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use super::problem::Problem;
+use super::trace;
 use crate::{db, metrics};
 
 /// The header in which the client learns the id that the log has for its request.
@@ -112,6 +113,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
+        trace.id = trace::find_id(request.headers()),
         error.code = tracing::field::Empty,
     )
 }

@@ -7,3 +7,4 @@ pub mod layers;
 pub mod percent;
 pub mod problem;
 pub mod serve;
+pub mod trace;

@@ -7,15 +7,18 @@
 #![expect(clippy::expect_used, reason = "a fixture that fails must fail the test")]
 
 mod command_line;
+pub mod commands;
 pub mod documented;
 pub mod figures;
 mod issuer;
 mod key_server;
 pub mod mutations;
+mod pooler;
 mod proxy;
 pub mod raw;
 
 pub use command_line::faults_in_help;
 pub use issuer::{TestIssuer, TokenBuilder};
 pub use key_server::{Answer, KeyServer};
+pub use pooler::{Statements, TransactionPooler};
 pub use proxy::{AtCommit, Proxy, Upstream};

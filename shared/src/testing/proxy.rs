@@ -153,13 +153,13 @@ impl Drop for Proxy {
 }
 
 /// Either kind of connection to the server.
-enum Server {
+pub(super) enum Server {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Server {
-    fn connect(upstream: &Upstream) -> io::Result<Self> {
+    pub(super) fn connect(upstream: &Upstream) -> io::Result<Self> {
         match upstream {
             Upstream::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port))?;

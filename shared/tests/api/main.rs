@@ -16,6 +16,8 @@ mod layers;
 mod libraries;
 mod metrics;
 mod mutations;
+mod pooler;
+mod relay;
 mod revocations;
 mod serve;
 mod signed_feed;

@@ -10,6 +10,8 @@ pub enum Case {
     Bare,
     /// The bare handler that reads a row.
     Row,
+    /// The same, with connections that are handed on.
+    Handed,
     /// movies-api.
     Movies,
     /// Argon2 alone.
@@ -26,6 +28,10 @@ pub enum Case {
     RefreshFloor,
     /// Refresh tokens.
     Refresh,
+    /// The bare handler that does what the redemption of a code needs.
+    CodeFloor,
+    /// Authorization codes.
+    Code,
     /// The bare handler that does what an introspection needs.
     IntrospectFloor,
     /// Introspection.
@@ -39,9 +45,10 @@ pub enum Case {
 #[cfg(feature = "bench")]
 impl Case {
     /// All, in the order of a round: what is compared stands together, and what leaves most behind comes last.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Bare,
         Self::Row,
+        Self::Handed,
         Self::Movies,
         Self::Raw,
         Self::Login,
@@ -50,6 +57,8 @@ impl Case {
         Self::Client,
         Self::RefreshFloor,
         Self::Refresh,
+        Self::CodeFloor,
+        Self::Code,
         Self::IntrospectFloor,
         Self::Introspect,
         Self::RevokeFloor,
@@ -61,6 +70,7 @@ impl Case {
         match self {
             Self::Bare => "bare",
             Self::Row => "row",
+            Self::Handed => "handed",
             Self::Movies => "movies",
             Self::Raw => "raw",
             Self::Login => "login",
@@ -69,6 +79,8 @@ impl Case {
             Self::Client => "client",
             Self::RefreshFloor => "refresh-floor",
             Self::Refresh => "refresh",
+            Self::CodeFloor => "code-floor",
+            Self::Code => "code",
             Self::IntrospectFloor => "introspect-floor",
             Self::Introspect => "introspect",
             Self::RevokeFloor => "revoke-floor",
@@ -81,6 +93,7 @@ impl Case {
         match self {
             Self::Bare => "axum handler, JSON from memory",
             Self::Row => "axum handler, one row by key",
+            Self::Handed => "the same, connections handed on",
             Self::Movies => "movies-api, one movie, with a token",
             Self::Raw => "Argon2 hashes, no server",
             Self::Login => "auth-server, login by password",
@@ -89,6 +102,8 @@ impl Case {
             Self::Client => "auth-server, client credentials",
             Self::RefreshFloor => "axum handler, 7 statements, ES256",
             Self::Refresh => "auth-server, refresh token",
+            Self::CodeFloor => "axum handler, 9 statements, ES256",
+            Self::Code => "auth-server, authorization code",
             Self::IntrospectFloor => "axum handler, 5 statements",
             Self::Introspect => "auth-server, introspection",
             Self::RevokeFloor => "axum handler, 3 statements, ES256",
@@ -124,7 +139,7 @@ mod tests {
     #[test]
     fn a_case_brings_what_it_is_compared_with() {
         assert_eq!(Case::wanted(&[Case::Refresh]), [Case::RefreshFloor, Case::Refresh]);
-        assert_eq!(Case::wanted(&[Case::Bare, Case::Movies]), [Case::Bare, Case::Row, Case::Movies]);
+        assert_eq!(Case::wanted(&[Case::Bare, Case::Movies]), [Case::Bare, Case::Row, Case::Handed, Case::Movies]);
         assert_eq!(Case::wanted(&[]), Case::ALL);
     }
 }

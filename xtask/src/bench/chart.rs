@@ -35,7 +35,11 @@ struct Panel {
 
 /// Side by side.
 const UPPER: [Panel; 2] = [
-    Panel { title: "Requests per second", cases: &[Case::Bare, Case::Row, Case::Movies], ours: &[Case::Movies] },
+    Panel {
+        title: "Requests per second",
+        cases: &[Case::Bare, Case::Row, Case::Handed, Case::Movies],
+        ours: &[Case::Movies],
+    },
     Panel { title: "Logins per second", cases: &[Case::Raw, Case::Login], ours: &[Case::Login] },
 ];
 /// Below, as wide as both.
@@ -46,12 +50,14 @@ const LOWER: Panel = Panel {
         Case::Client,
         Case::RefreshFloor,
         Case::Refresh,
+        Case::CodeFloor,
+        Case::Code,
         Case::IntrospectFloor,
         Case::Introspect,
         Case::RevokeFloor,
         Case::Revoke,
     ],
-    ours: &[Case::Client, Case::Refresh, Case::Introspect, Case::Revoke],
+    ours: &[Case::Client, Case::Refresh, Case::Code, Case::Introspect, Case::Revoke],
 };
 
 /// Draws it.
@@ -118,9 +124,10 @@ fn draw_panel(figures: &Figures, panel: &Panel, area: &Area<'_>) -> Result<(), F
     Ok(())
 }
 
-/// `Requests per second (movies is 93 % of row)`, or without the floor's name where there are several.
+/// `Requests per second (movies is 93 % of row)`, or without the floor's name where there are several. What has no aim is
+/// left to the table.
 fn title(figures: &Figures, panel: &Panel) -> String {
-    let ratios = figures.ratios.iter().filter(|ratio| panel.ours.contains(&ratio.ours));
+    let ratios = figures.ratios.iter().filter(|ratio| panel.ours.contains(&ratio.ours) && ratio.aim.is_some());
     let told: Vec<String> = ratios
         .map(|Ratio { ours, least, value, .. }| match panel.ours {
             [_] => format!("{} is {:.0} % of {}", ours.name(), value * 100.0, least.name()),
@@ -133,7 +140,7 @@ fn title(figures: &Figures, panel: &Panel) -> String {
 /// What stands below a bar; a floor stands beside what it is the floor of.
 fn label(case: Case) -> &'static str {
     match case {
-        Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor => "floor",
+        Case::ClientFloor | Case::RefreshFloor | Case::CodeFloor | Case::IntrospectFloor | Case::RevokeFloor => "floor",
         other => other.name(),
     }
 }

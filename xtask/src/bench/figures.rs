@@ -8,8 +8,10 @@ use super::cases::Case;
 use super::check::CheckCosts;
 use super::comparison::{Comparison, PER_CORE};
 use super::measured::Measured;
+use super::memory::Memory;
 use super::raw::Costs;
 use super::refusals::Told;
+use super::routes::RouteFigures;
 
 /// Percentiles that are shown.
 const PERCENTILES: [f64; 2] = [50.0, 99.0];
@@ -41,6 +43,10 @@ pub struct Figures {
     pub keycloak: Option<Keycloak>,
     /// What the time of a refused login tells.
     pub refusals: Vec<Told>,
+    /// What both services hold of memory.
+    pub memory: Vec<Memory>,
+    /// Every route of the movies, with few films and with many.
+    pub routes: Vec<RouteFigures>,
 }
 
 /// How many answers a second of the server's own CPU time brings, Postgres not counted.
@@ -113,8 +119,8 @@ pub struct Ratio {
     pub least: Case,
     /// The median over the rounds of the quotient of answers per second.
     pub value: f64,
-    /// Where it should be.
-    pub aim: f64,
+    /// Where it should be, if there is an aim.
+    pub aim: Option<f64>,
 }
 
 impl Machine {

@@ -37,7 +37,12 @@ pub struct Load {
     pub connections: usize,
     /// What they send.
     pub script: Script,
+    /// What they take for an answer.
+    pub accepts: Accepts,
 }
+
+/// Which answers are good.
+pub type Accepts = fn(StatusCode) -> bool;
 
 /// Answers that somebody wants to have.
 type Kept = Arc<Mutex<Vec<Bytes>>>;
@@ -45,7 +50,7 @@ type Kept = Arc<Mutex<Vec<Bytes>>>;
 /// Sends `load` for one round, from a thread of its own on the generator's core.
 ///
 /// # Errors
-/// When an answer is not 200, or somebody interrupts.
+/// When an answer is not what the load takes for one, or somebody interrupts.
 pub fn run(load: &Load, lengths: Lengths, cores: &Cores, interrupt: &Interrupt) -> Result<Measured> {
     run_keeping(load, None, lengths, cores, interrupt)
 }
@@ -79,7 +84,8 @@ fn run_keeping(
 /// # Errors
 /// When there is no answer, or it is not 200.
 pub fn ask(address: SocketAddr, request: Ask) -> Result<Bytes> {
-    runtime()?.block_on(async { exchange(&mut connect(address).await?, request).await })
+    runtime()?
+        .block_on(async { exchange(&mut connect(address).await?, request, |status| status == StatusCode::OK).await })
 }
 
 fn runtime() -> Result<Runtime> {
@@ -128,7 +134,7 @@ async fn user(load: Load, number: usize, kept: Option<Kept>, window: Window) -> 
     while now < window.end {
         let request = place.next()?;
         let started = now;
-        let answer = exchange(&mut sender, request).await?;
+        let answer = exchange(&mut sender, request, load.accepts).await?;
         now = measured::note(&mut latencies, window, started);
         if let Some(kept) = &kept {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(answer.clone());
@@ -147,14 +153,14 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
-async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Ask) -> Result<Bytes> {
+async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Ask, accepts: Accepts) -> Result<Bytes> {
     sender.ready().await.context("the server closed a connection")?;
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let answer = sender.send_request(request).await.with_context(|| format!("{method} {uri} is not answered"))?;
     let status = answer.status();
     let body = answer.into_body().collect().await.with_context(|| format!("{method} {uri}: half an answer"))?;
     let body = body.to_bytes();
-    if status != StatusCode::OK {
+    if !accepts(status) {
         let body = body.get(..SHOWN).unwrap_or(&body);
         bail!("{method} {uri} is answered {status}: {}", String::from_utf8_lossy(body));
     }

@@ -5,6 +5,7 @@
 //!
 //! 1. `bare`: an axum handler that answers one movie's JSON from memory, in the serving loop of both services.
 //! 2. `row`: the same, reading the row by its key through the same kind of pool.
+//!    `handed`: the same once more, with connections that go from request to request without the pool, as movies-api's do.
 //! 3. `movies`: movies-api itself, `GET /movies/?movie_id=` with a token. The ratio to `row` is what everything around
 //!    the query leaves over: token, layers, log.
 //! 4. `raw`: Argon2 hashes at the costs of the demo user's, on as many threads as auth-server has lanes.
@@ -12,9 +13,12 @@
 //!    hash leaves over.
 //! 6. `keycloak`: Argon2 hashes at Keycloak's default costs, beside the logins per second and core that it publishes.
 //!
-//! 7. `client`, `refresh`, `introspect`, `revoke`: auth-server's token endpoints, each behind its floor, a handler that
+//! 7. `client`, `refresh`, `code`, `introspect`, `revoke`: auth-server's token endpoints, each behind its floor, a handler that
 //!    asks the database the same, as often, and signs or verifies the same bytes. The ratio is what is left over by forms,
 //!    client authentication, scopes, state machines, layers and the log.
+//!
+//! Then `memory`: what both services hold, idle, with ten thousand idle connections and under load; and `routes`: every
+//! route of the movies with the demo data and with a million films.
 //!
 //! And without a server, `check`: what the check of a token costs, the first time and every other time.
 //!
@@ -42,6 +46,8 @@ mod load;
 #[cfg(feature = "bench")]
 pub mod measured;
 #[cfg(feature = "bench")]
+pub mod memory;
+#[cfg(feature = "bench")]
 mod raw;
 #[cfg(feature = "bench")]
 mod refusals;
@@ -51,6 +57,8 @@ mod report;
 pub mod rerun;
 #[cfg(feature = "bench")]
 pub mod rig;
+#[cfg(feature = "bench")]
+pub mod routes;
 #[cfg(feature = "bench")]
 mod run;
 #[cfg(feature = "bench")]

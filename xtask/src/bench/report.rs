@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use shared::output;
 
 use super::chart;
-use super::figures::{Figures, Keycloak, PerCore, Round};
-use super::{check, refusals};
+use super::figures::{CaseFigures, Figures, Keycloak, PerCore, Round};
+use super::{check, memory, refusals, routes};
 use crate::checkout::Checkout;
 use crate::cli::{Bench, Output};
 use crate::progress::{print, say};
@@ -46,9 +46,9 @@ fn write_json(figures: &Figures, file: &Path) -> Result<()> {
     fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn text(figures: &Figures) -> String {
+fn table(cases: &[CaseFigures]) -> String {
     let mut table = output::table(["case", "what", "per second", "p50 ms", "p99 ms", "CPU µs each", "generator"]);
-    for case in &figures.cases {
+    for case in cases {
         let Round { per_second, p50_ms, p99_ms, cpu_us, generator } = case.median;
         table.add_row([
             case.case.name().to_owned(),
@@ -60,19 +60,29 @@ fn text(figures: &Figures) -> String {
             generator.map_or_else(|| "-".to_owned(), |share| format!("{:>7.0} %", share * 100.0)),
         ]);
     }
+    table.to_string()
+}
+
+fn text(figures: &Figures) -> String {
     let mut text = String::new();
     let mut line = |line: &str| {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "{line}");
     };
-    line(&table.to_string());
-    line("");
+    if !figures.cases.is_empty() {
+        line(&table(&figures.cases));
+        line("");
+    }
     for ratio in &figures.ratios {
         let (ours, least) = (ratio.ours.name(), ratio.least.name());
-        let verdict = if ratio.value >= ratio.aim { "reached" } else { "missed" };
-        line(&format!("{:>27} {:.2} (aim {:.2}: {verdict})", format!("{ours}/{least}"), ratio.value, ratio.aim));
+        let verdict = ratio.aim.map_or_else(String::new, |aim| {
+            format!(" (aim {aim:.2}: {})", if ratio.value >= aim { "reached" } else { "missed" })
+        });
+        line(&format!("{:>27} {:.2}{verdict}", format!("{ours}/{least}"), ratio.value));
     }
-    line("");
+    if !figures.ratios.is_empty() {
+        line("");
+    }
     if let Some(PerCore { case, per_second, aim }) = figures.per_core {
         let verdict = if per_second >= aim { "reached" } else { "missed" };
         let name = case.name();
@@ -91,6 +101,12 @@ fn text(figures: &Figures) -> String {
     }
     if !figures.refusals.is_empty() {
         line(&refusals::text(&figures.refusals));
+    }
+    if !figures.memory.is_empty() {
+        line(&memory::text(&figures.memory));
+    }
+    if !figures.routes.is_empty() {
+        line(&routes::text(&figures.routes));
     }
     let Figures { seconds, rounds, connections, argon2, machine, .. } = figures;
     line(&format!("Medians of {rounds} rounds of {seconds} s each, {connections} connections; ratios round by round."));

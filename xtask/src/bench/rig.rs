@@ -1,6 +1,8 @@
 //! Everything that is measured, running: the two services with the demo data of `up`, auth-server once more for its
 //! tokens, and the bare server.
 
+mod apart;
+
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -8,8 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use http_body_util::Full;
-use hyper::Request;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Request, StatusCode};
 
 use super::cases::Case;
 use super::cores::{Cores, Side};
@@ -18,13 +20,13 @@ use super::database::Database;
 use super::load::{self, Load};
 use super::measured::Lengths;
 use super::raw::Costs;
-use super::refusals::{self, Target, Told};
 use super::script::{Ask, Script};
 use super::server::{self, Samples};
 use super::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::environment::Environment;
 use crate::interrupt::Interrupt;
+use crate::process::once;
 use crate::up::addresses::Addresses;
 use crate::up::build::{AUTH, MOVIES, Programs};
 use crate::up::provision::{self, CLIENT, USER};
@@ -41,6 +43,9 @@ const KEYS: i64 = 1000;
 const LANES: &str = "MYAPI_AUTH__PASSWORD_LANES";
 /// Where an auth-server listens.
 const BIND: &str = "MYAPI_AUTH__BIND";
+/// Limits of movies-api that one user of a load generator does not reach. Not off: counting is a part of what it does.
+const LIMITS: [(&str, &str); 2] =
+    [("MYAPI_MOVIES__LIMIT_SUBJECT", "10000000:1000000/s"), ("MYAPI_MOVIES__LIMIT_CLIENT", "10000000:1000000/s")];
 
 /// What a rig is made from.
 pub struct Parts<'a> {
@@ -71,6 +76,7 @@ pub struct Rig {
     pub costs: Costs,
     stored: String,
     services: Services,
+    limits: Vec<(&'static str, &'static str)>,
 }
 
 struct Running {
@@ -98,30 +104,23 @@ impl Rig {
 
         // It hashes on all cores; the others are to have one to themselves.
         let auth = Running::start(AUTH, &made.services.auth(&["serve"]), auth_at, home, interrupt)?;
-        let tokens = Tokens::provision(&made.services, &password, CONNECTIONS, interrupt)?;
+        let tokens = Tokens::provision(&made.services, database, &password, CONNECTIONS, interrupt)?;
         let bare = bare_server(bare_at, database, &tokens.samples()?)?;
         cores.enter(Side::Server);
-        let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
+        let limits = limits(&made.services, interrupt)?;
+        let mut movies = made.services.movies(&["serve"]);
+        movies.envs(limits.iter().copied());
+        let movies = Running::start(MOVIES, &movies, movies_at, home, interrupt)?;
         let mut issuer = made.services.auth(&["serve"]);
         issuer.env(BIND, issuer_at.to_string());
         let issuer = Running::start("auth-server-tokens", &issuer, issuer_at, home, interrupt)?;
         let bare = Running::start("bench-server", &bare, bare_at, home, interrupt)?;
         cores.enter(Side::Both);
         let services = made.services;
-        let rig = Self { bare, movies, auth, issuer, tokens, password, keys, costs, stored, services };
+        let rig = Self { bare, movies, auth, issuer, tokens, password, keys, costs, stored, services, limits };
         rig.compare_answers()?;
         rig.tokens.compare(issuer_at, bare_at)?;
         Ok(rig)
-    }
-
-    /// What the time of refusals tells, with this many samples of each kind.
-    ///
-    /// # Errors
-    /// When users cannot be made or a request fails.
-    pub fn refusals(&self, samples: usize, cores: &Cores, interrupt: &Interrupt) -> Result<Vec<Told>> {
-        let target =
-            Target { address: self.auth.address, password: self.password.clone(), stored: self.stored.clone() };
-        refusals::measure(&target, &self.services, samples, cores, interrupt)
     }
 
     /// What `case` is measured with; none for those of raw hashes, which have no server. Asks for new tokens each time, so
@@ -141,16 +140,17 @@ impl Rig {
         let load = match case {
             Case::Bare => self.bare.load(again(vec![get(server::BARE, None)?])),
             Case::Row => self.bare.load(again(self.movies_at(server::ROW, None)?)),
+            Case::Handed => self.bare.load(again(self.movies_at(server::HANDED, None)?)),
             Case::Movies => self.movies.load(again(self.movies_at("/movies/", Some(&self.token()?))?)),
             Case::Login => Load {
                 connections: self.costs.threads * LOGINS_PER_THREAD,
                 ..self.auth.load(again(vec![self.login()?]))
             },
             Case::Raw | Case::Keycloak => return Ok(None),
-            Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor => {
+            Case::ClientFloor | Case::RefreshFloor | Case::CodeFloor | Case::IntrospectFloor | Case::RevokeFloor => {
                 self.bare.load(tokens()?)
             }
-            Case::Client | Case::Refresh | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
+            Case::Client | Case::Refresh | Case::Code | Case::Introspect | Case::Revoke => self.issuer.load(tokens()?),
         };
         Ok(Some(load))
     }
@@ -167,9 +167,13 @@ impl Rig {
         let key = self.keys.first().context("there are no movies")?;
         let bare = load::ask(self.bare.address, get(server::BARE, None)?)?;
         let row = load::ask(self.bare.address, get(&format!("{}?movie_id={key}", server::ROW), None)?)?;
+        let handed = load::ask(self.bare.address, get(&format!("{}?movie_id={key}", server::HANDED), None)?)?;
         let movies = get(&format!("/movies/?movie_id={key}"), Some(&self.token()?))?;
         let movies = load::ask(self.movies.address, movies)?;
-        ensure!(bare == row && row == movies, "the servers answer different bytes: {bare:?}, {row:?}, {movies:?}");
+        ensure!(
+            bare == row && row == handed && row == movies,
+            "the servers answer different bytes: {bare:?}, {row:?}, {handed:?}, {movies:?}"
+        );
         Ok(())
     }
 
@@ -211,8 +215,15 @@ impl Running {
     }
 
     fn load(&self, script: Script) -> Load {
-        Load { address: self.address, server: self.process, connections: CONNECTIONS, script }
+        let accepts = |status| status == StatusCode::OK;
+        Load { address: self.address, server: self.process, connections: CONNECTIONS, script, accepts }
     }
+}
+
+/// Those that the measured movies-api has.
+fn limits(services: &Services, interrupt: &Interrupt) -> Result<Vec<(&'static str, &'static str)>> {
+    let settings = once::must(&services.movies(&["config", "show"]), None, "", interrupt)?;
+    Ok(LIMITS.into_iter().filter(|(name, _)| settings.contains(name)).collect())
 }
 
 fn bare_server(bind: SocketAddr, database: &Database, samples: &Samples) -> Result<Command> {

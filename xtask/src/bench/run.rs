@@ -48,16 +48,28 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
             Parts { checkout: &checkout, programs, environment: &environment, home: &home, database, cores: &cores };
         let mut rig = Rig::start(parts, &interrupt)?;
         let plan = Plan::of(options);
-        let wanted = Case::wanted(&options.only);
+        let has_parts = options.memory || options.routes;
+        let is_whole = options.only.is_empty() && !has_parts;
+        let wanted = if options.only.is_empty() && has_parts { Vec::new() } else { Case::wanted(&options.only) };
         let cases = measure(&mut rig, &wanted, plan, &cores, &interrupt)?;
         let mut figures = figures(cases, &rig, plan, &cores, database);
-        if options.only.is_empty() {
+        if is_whole {
             let step = Step::start("Checks", "checking tokens");
             figures.checks = check::measure(plan.turns, &interrupt)?;
             step.done(&format!("{} turns", plan.turns));
             let step = Step::start("Refusals", "asking");
             figures.refusals = rig.refusals(plan.refusals, &cores, &interrupt)?;
             step.done(&format!("{} kinds", figures.refusals.len()));
+        }
+        if is_whole || options.memory {
+            let step = Step::start("Memory", "starting services");
+            figures.memory = rig.memory(plan.apart, &cores, &interrupt)?;
+            step.done(&format!("{} services", figures.memory.len()));
+        }
+        if is_whole || options.routes {
+            let step = Step::start("Routes", "asking, with the demo data and with a million films");
+            figures.routes = rig.routes(database, plan.apart, &cores, &interrupt)?;
+            step.done(&format!("{} routes", figures.routes.len()));
         }
         Ok(figures)
     })?;
@@ -71,6 +83,8 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
 struct Plan {
     rounds: u32,
     lengths: Lengths,
+    /// Of what is measured once.
+    apart: Lengths,
     /// Of the check of tokens.
     turns: u32,
     /// Refused logins of each kind.
@@ -82,10 +96,11 @@ impl Plan {
         let second = Duration::from_secs(1);
         if options.quick {
             let lengths = Lengths { warm_up: second / 4, counted: second };
-            return Self { rounds: 1, lengths, turns: 3, refusals: 40 };
+            return Self { rounds: 1, lengths, apart: lengths, turns: 3, refusals: 40 };
         }
         let lengths = Lengths { warm_up: second, counted: second * options.seconds };
-        Self { rounds: options.rounds, lengths, turns: 25, refusals: 200 }
+        let apart = Lengths { warm_up: second / 2, counted: second * 2 };
+        Self { rounds: options.rounds, lengths, apart, turns: 25, refusals: 200 }
     }
 }
 
@@ -110,6 +125,7 @@ fn measure(
     let mut rounds: Vec<(Case, Vec<Measured>)> = wanted.iter().map(|case| (*case, Vec::new())).collect();
     for number in 1..=plan.rounds {
         for (case, measured) in &mut rounds {
+            interrupt.check()?;
             step.now(&format!("round {number} of {}: {}", plan.rounds, case.what()));
             measured.push(match rig.find_load(*case, plan.lengths, cores, interrupt)? {
                 Some(load) => load::run(&load, plan.lengths, cores, interrupt),
@@ -139,6 +155,8 @@ fn figures(cases: Vec<CaseFigures>, rig: &Rig, plan: Plan, cores: &Cores, databa
         checks: Vec::new(),
         keycloak: Keycloak::of(&cases, rig.costs.threads.min(cores.count())),
         refusals: Vec::new(),
+        memory: Vec::new(),
+        routes: Vec::new(),
         cases,
     }
 }

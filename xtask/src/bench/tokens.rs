@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
@@ -13,9 +14,11 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use shared::clock::Clock;
 
 use super::cases::Case;
 use super::cores::Cores;
+use super::database::{Code, Database, GivenFor};
 use super::load::{self, Load};
 use super::measured::Lengths;
 use super::script::{Ask, Deck, Make, Script};
@@ -29,6 +32,14 @@ use crate::up::services::Services;
 const CLIENT: &str = "bench";
 /// What it may do, and what a request without scope gets.
 const SCOPE: &str = "movies:read";
+
+/// Where the client's codes are carried.
+const REDIRECT_URI: &str = "https://bench.example.com/callback";
+/// The example of RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// Codes that are made ahead for each second: more than are redeemed.
+const CODES_PER_SECOND: f64 = 4000.0;
 
 /// auth-server's endpoints.
 const TOKEN: &str = "/token";
@@ -47,6 +58,8 @@ pub struct Tokens {
     logins: SocketAddr,
     /// How many ask at the same time.
     connections: usize,
+    /// Where codes are put that no browser was given.
+    database: Database,
 }
 
 impl Tokens {
@@ -54,16 +67,24 @@ impl Tokens {
     ///
     /// # Errors
     /// When auth-server does not.
-    pub fn provision(services: &Services, password: &str, connections: usize, interrupt: &Interrupt) -> Result<Self> {
+    pub fn provision(
+        services: &Services,
+        database: &Database,
+        password: &str,
+        connections: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Self> {
         let mut create = services.auth(&["client", "create", CLIENT, "--scope", SCOPE, "--output", "json"]);
-        for grant in ["client_credentials", "password", "refresh_token"] {
+        for grant in ["authorization_code", "client_credentials", "password", "refresh_token"] {
             create.args(["--grant", grant]);
         }
+        create.args(["--redirect-uri", REDIRECT_URI]);
         let made: serde_json::Value = serde_json::from_str(&once::must(&create, None, "", interrupt)?)?;
         let secret = made.get("client_secret").and_then(|secret| secret.as_str()).context("a client without secret")?;
         // Neither holds a character that the form's encoding would change.
         let basic = format!("Basic {}", STANDARD.encode(format!("{CLIENT}:{secret}")));
-        Ok(Self { basic, password: password.to_owned(), logins: services.addresses.auth, connections })
+        let (password, logins) = (password.to_owned(), services.addresses.auth);
+        Ok(Self { basic, password, logins, connections, database: database.clone() })
     }
 
     /// Real answers, for the floors.
@@ -99,8 +120,10 @@ impl Tokens {
         cores: &Cores,
         interrupt: &Interrupt,
     ) -> Result<Script> {
-        let is_floor =
-            matches!(case, Case::ClientFloor | Case::RefreshFloor | Case::IntrospectFloor | Case::RevokeFloor);
+        let is_floor = matches!(
+            case,
+            Case::ClientFloor | Case::RefreshFloor | Case::CodeFloor | Case::IntrospectFloor | Case::RevokeFloor
+        );
         let path = |floor, ours| if is_floor { floor } else { ours };
         match case {
             Case::ClientFloor | Case::Client => {
@@ -109,6 +132,10 @@ impl Tokens {
             Case::RefreshFloor | Case::Refresh => {
                 let logins = (0..self.connections).map(|_| self.log_in()).collect::<Result<Vec<Bytes>>>()?;
                 Ok(Script::Follow(logins.into(), self.refreshing(path(server::REFRESH, TOKEN))))
+            }
+            Case::CodeFloor | Case::Code => {
+                let codes = self.codes(lengths.warm_up + lengths.counted)?;
+                Ok(Script::Once(Arc::new(Deck::new(codes)), self.redeeming(path(server::CODE, TOKEN))))
             }
             Case::IntrospectFloor | Case::Introspect => {
                 let token = Issued::read(&self.log_in()?)?.access_token;
@@ -135,6 +162,8 @@ impl Tokens {
         };
         let (issued, _) = both(self.credentials(TOKEN)?, self.credentials(server::CLIENT)?)?;
         both(self.refreshing(TOKEN)(&self.log_in()?)?, self.refreshing(server::REFRESH)(&self.log_in()?)?)?;
+        let redeem = |path| self.redeeming(path)(self.codes(Duration::ZERO)?.first().context("no code was made")?);
+        both(redeem(TOKEN)?, redeem(server::CODE)?)?;
         let active = format!("token={}", Issued::read(&self.log_in()?)?.access_token);
         both(self.post(INTROSPECT, &active)?, self.post(server::INTROSPECT, &active)?)?;
         both(self.revoking(REVOKE)(&issued)?, self.revoking(server::REVOKE)(&issued)?)?;
@@ -155,6 +184,33 @@ impl Tokens {
             let token = Issued::read(answer)?.refresh_token.context("an answer without refresh token")?;
             this.post(path, &format!("grant_type=refresh_token&refresh_token={token}"))
         })
+    }
+
+    /// From a code to its redemption.
+    fn redeeming(&self, path: &'static str) -> Make {
+        let this = self.clone();
+        Arc::new(move |code| {
+            let redirect_uri = REDIRECT_URI.replace(':', "%3A").replace('/', "%2F");
+            let code = std::str::from_utf8(code)?;
+            this.post(
+                path,
+                &format!(
+                    "grant_type=authorization_code&redirect_uri={redirect_uri}&code_verifier={VERIFIER}&code={code}"
+                ),
+            )
+        })
+    }
+
+    /// Codes for as long, and one more.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
+    fn codes(&self, seconds: Duration) -> Result<Vec<Bytes>> {
+        let count = (seconds.as_secs_f64() * CODES_PER_SECOND) as usize + 1;
+        let now = u32::try_from(Clock::system().now().timestamp())?;
+        let codes = (0..count).map(|_| Code::generate(now)).collect::<Result<Vec<_>>>()?;
+        let given =
+            GivenFor { client_id: CLIENT, redirect_uri: REDIRECT_URI, scope: SCOPE, email: USER, challenge: CHALLENGE };
+        self.database.insert_codes(&codes, &given)?;
+        Ok(codes.iter().map(|code| Bytes::from(code.text())).collect())
     }
 
     /// From an answer with an access token to its revocation.

@@ -185,7 +185,7 @@ impl Guest {
         match self.habit {
             Habit::Stares => movies,
             Habit::Drips(sent, _) if sent.starts_with("POST") => auth,
-            _ if number % 2 == 0 => auth,
+            _ if number.is_multiple_of(2) => auth,
             _ => movies,
         }
     }

@@ -22,6 +22,8 @@ mod key_rotation;
 #[cfg(feature = "bench")]
 mod login_flood;
 #[cfg(feature = "bench")]
+mod openapi;
+#[cfg(feature = "bench")]
 mod partition_drop;
 #[cfg(feature = "bench")]
 mod postgres_restart;

@@ -7,8 +7,8 @@ use anyhow::Result;
 
 use super::figures::Figure;
 use super::{
-    bad_networks, disk_full, failover, key_rotation, login_flood, partition_drop, postgres_restart, refresh_kill,
-    refresh_races, revocation_delay, squeeze,
+    bad_networks, disk_full, failover, key_rotation, login_flood, openapi, partition_drop, postgres_restart,
+    refresh_kill, refresh_races, revocation_delay, squeeze,
 };
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
@@ -92,6 +92,12 @@ pub const SOAKS: &[Soak] = &[
         what: "a standby is promoted 5 times while films are written and tokens are refreshed",
         beside: failover::BESIDE,
         trial: failover::run,
+    },
+    Soak {
+        name: "openapi",
+        what: "200 examples for each operation of both documents, fitting and not, with and without credentials",
+        beside: openapi::BESIDE,
+        trial: openapi::run,
     },
     Soak {
         name: "postgres-restart",

@@ -79,6 +79,7 @@ fn curl(line: &mut impl FnMut(&str), auth: &str, movies: &str, facts: &Facts<'_>
         line(&format!("curl -s {client} -d grant_type=client_credentials {auth}/token"));
         line(&format!("curl -s {client} -d token=$TOKEN {auth}/introspect"));
         line(&format!("curl -s -d client_id={CLIENT} -d token=$TOKEN {auth}/revoke"));
+        line(&format!("cargo run -q -p auth-server -- device-login --issuer {auth} --client-id {CLIENT}"));
     }
     line("");
 }

@@ -112,7 +112,7 @@ fn clients(services: &Services, interrupt: &Interrupt) -> Result<String> {
 name = "Demo"
 kind = "public"
 application_type = "native"
-grants = ["authorization_code", "password", "refresh_token"]
+grants = ["authorization_code", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"]
 # The two pages of documentation, whose Authorize button signs people in, and an application of one's own.
 redirect_uris = ["{redirect_uris}"]
 # The page of movies-api asks for both of its scopes; to change movies the user needs `user set-scopes` besides.

@@ -13,6 +13,7 @@ use utoipa::openapi::{RefOr, Response};
 
 use super::{Answer, CHALLENGE, TokenError};
 use crate::clients;
+use crate::devices::{DeviceError, StartError};
 use crate::limits::Throttled;
 use crate::oauth::authorize::Reason;
 use crate::passwords::LaneError;
@@ -43,6 +44,10 @@ impl IntoResponses for TokenError {
         let errors = [
             Self::Missing("grant_type"),
             Self::User(users::AuthenticateError::Refused(users::Refusal::UnknownUser)),
+            Self::Device(DeviceError::Pending),
+            Self::Device(DeviceError::SlowDown),
+            Self::Device(DeviceError::Denied),
+            Self::Device(DeviceError::Expired),
             Self::UnknownGrant,
             Self::GrantNotAllowed,
             Self::Scope,
@@ -69,6 +74,27 @@ impl IntoResponses for ClientErrors {
             TokenError::Missing("token"),
             TokenError::Client(clients::AuthenticateError::Unknown),
             TokenError::Form(FormError::TooLarge),
+            TokenError::Machine("a defect"),
+            TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
+        ];
+        documented(&errors).into_responses()
+    }
+}
+
+/// What the device authorization endpoint answers.
+pub(in crate::oauth) struct DeviceErrors;
+
+impl IntoResponses for DeviceErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let throttled = Throttled { retry_after: Duration::from_secs(1), limit: "" };
+        let errors = [
+            TokenError::Form(FormError::Repeated),
+            TokenError::GrantNotAllowed,
+            TokenError::Scope,
+            TokenError::Target,
+            TokenError::Client(clients::AuthenticateError::Unknown),
+            TokenError::Form(FormError::TooLarge),
+            TokenError::DeviceStart(StartError::Throttled(throttled)),
             TokenError::Machine("a defect"),
             TokenError::Database(DbError::Unavailable(sqlx::Error::PoolTimedOut)),
         ];

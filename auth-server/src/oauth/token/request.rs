@@ -7,7 +7,7 @@ use oxide_auth::code_grant::{client_credentials, refresh};
 use shared::db::{Conn, DbError};
 use shared::token::dpop::{Proof, Thumbprint};
 
-use super::machine::password;
+use super::machine::{device_code, password};
 use crate::clients::{Client, ClientId, GrantType, Presented};
 use crate::limits::Origin;
 use crate::oauth::dpop::{self, Binding};
@@ -129,6 +129,24 @@ impl password::Request for ClientRequest<'_> {
 
     fn scope(&self) -> Option<Cow<'_, str>> {
         ClientRequest::scope(self)
+    }
+}
+
+impl device_code::Request for ClientRequest<'_> {
+    fn valid(&self) -> bool {
+        true
+    }
+
+    fn grant_type(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.grant.as_str()))
+    }
+
+    fn client_id(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.client_id.as_str()))
+    }
+
+    fn device_code(&self) -> Option<Cow<'_, str>> {
+        self.request.parameter("device_code")
     }
 }
 

@@ -70,6 +70,7 @@ impl PartialSchema for TokenRequest<'_> {
                 "code_verifier",
                 secret("What the challenge of the authorization request was made of (RFC 7636)."),
             )
+            .property("device_code", secret("The device code (RFC 8628)."))
             .property(
                 "scope",
                 text("What is asked for, separated by spaces; absent: the client's default.", "movies:read"),

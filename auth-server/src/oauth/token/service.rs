@@ -28,6 +28,7 @@ pub(super) async fn exchange(state: &AppState, request: TokenRequest<'_>) -> Res
         GrantType::RefreshToken => grants::refresh_token::exchange(state, &client, &targets, asked).await?,
         GrantType::AuthorizationCode => grants::authorization_code::exchange(state, &client, &targets, asked).await?,
         GrantType::ClientCredentials => grants::client_credentials::exchange(state, &client, &targets, asked).await?,
+        GrantType::DeviceCode => grants::device_code::exchange(state, &client, &targets, asked).await?,
     };
     // Client and user stand in the request's span.
     tracing::info!(grant = grant.as_str(), "issued a token");
@@ -56,7 +57,7 @@ async fn authenticate(state: &AppState, asked: TokenRequest<'_>, grant: GrantTyp
 fn default_client(state: &AppState, grant: GrantType) -> Option<crate::clients::Presented> {
     match grant {
         GrantType::Password | GrantType::RefreshToken => {}
-        GrantType::ClientCredentials | GrantType::AuthorizationCode => return None,
+        GrantType::ClientCredentials | GrantType::AuthorizationCode | GrantType::DeviceCode => return None,
     }
     let client_id = state.config.default_client.clone()?;
     Some(crate::clients::Presented { client_id, proof: crate::clients::Proof::None })

@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 
-use auth_server::clients::NewClient;
+use auth_server::clients::{GrantType, NewClient};
 use shared::db::Pool;
 
 use super::binary::{Binary, Server};
@@ -29,6 +29,18 @@ async fn a_person_with_a_browser_signs_in_and_out(pool: Pool) {
     let (server, issuer) = serve(&pool, &[]);
     let who = ["--email", EMAIL, "--password", PASSWORD];
     packages::walk(&folder, "walk.mjs", &[&["--issuer", &issuer, "--client", NATIVE][..], &who].concat());
+    server.stop();
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_person_with_a_browser_lets_a_device_and_a_terminal_in(pool: Pool) {
+    let Some(folder) = packages::browser("a_person_with_a_browser_lets_a_device_and_a_terminal_in") else { return };
+    let app = TestApp::new(pool.clone()).await;
+    app.create_client(&NewClient { grants: vec![GrantType::DeviceCode, GrantType::RefreshToken], ..native() }).await;
+    let (server, issuer) = serve(&pool, &[("MYAPI_AUTH__DEVICE_INTERVAL", "1")]);
+    let who = ["--email", EMAIL, "--password", PASSWORD];
+    let device = ["--issuer", &issuer, "--client", NATIVE, "--terminal", env!("CARGO_BIN_EXE_auth-server")];
+    packages::walk(&folder, "device.mjs", &[&device[..], &who].concat());
     server.stop();
 }
 

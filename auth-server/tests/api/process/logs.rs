@@ -49,6 +49,23 @@ async fn o02_what_clients_send_makes_no_line_of_its_own(pool: Pool) {
     drop(app);
 }
 
+/// W3C Trace Context: each line tells to which trace its request belongs, if to any.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_trace_that_comes_in_is_on_every_line_of_its_request(pool: Pool) {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let app = TestApp::new(pool.clone()).await;
+    let server = Binary::on(&pool).serve();
+    let [good, bad] = ["00f067aa0ba902b7-01", "not-hex"].map(|rest| format!("00-{TRACE}-{rest}"));
+    let traced = token(server.address, &login(EMAIL, PASSWORD), &[("traceparent", &good)]);
+    let malformed = token(server.address, &login(EMAIL, PASSWORD), &[("traceparent", &bad)]);
+    assert_eq!([traced.status, malformed.status], [200, 200]);
+    let log = server.stop().log();
+    assert!(!lines(&log, &traced).is_empty() && !lines(&log, &malformed).is_empty());
+    assert!(lines(&log, &traced).iter().all(|line| line["span"]["trace.id"] == TRACE));
+    assert!(lines(&log, &malformed).iter().all(|line| line["span"].get("trace.id").is_none()));
+    drop(app);
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn o03_a_login_is_one_line_that_tells_who_whence_and_why(pool: Pool) {
     let app = TestApp::new(pool.clone()).await;

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use shared::db::{DbError, Pool};
+use shared::db::{DbError, Relay};
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
@@ -40,11 +40,11 @@ impl Permission for MoviesRead {
 )]
 pub(super) async fn show_by_query(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Movie>, Problem> {
     let movie_id = schemas::movie_id_of_query(query.as_deref())?;
-    Ok(Json(service::get(&pool, movie_id).await?))
+    Ok(Json(service::get(&relay, movie_id).await?))
 }
 
 /// Films by title, year and rating; or one film by its key
@@ -61,8 +61,8 @@ pub(super) async fn show_by_query(
             min_length = 1, max_length = 200, example = "land"),
         ("year_min" = Option<i32>, Query, description = "Released in this year or later.", minimum = 0, maximum = 9999),
         ("year_max" = Option<i32>, Query, description = "Released in this year or earlier.", minimum = 0, maximum = 9999),
-        ("rating_min" = Option<f64>, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9),
-        ("rating_max" = Option<f64>, Query, description = "Rated so or worse, with at most one decimal.", minimum = 0, maximum = 9.9),
+        ("rating_min" = Option<f64>, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1),
+        ("rating_max" = Option<f64>, Query, description = "Rated so or worse, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1),
         ("sort" = Option<String>, Query, pattern = "^-?(movie_id|title|released|rating)$",
             description = "`movie_id` (if absent), `title`, `released` or `rating`; with `-` in front the greatest first. Films \
                 of which that is not known come last."),
@@ -78,14 +78,14 @@ pub(super) async fn show_by_query(
 )]
 pub(super) async fn list(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let wanted = match schemas::list::one_or_page(query.as_deref())? {
-        Wanted::One(movie_id) => return Ok(Json(service::get(&pool, movie_id).await?).into_response()),
+        Wanted::One(movie_id) => return Ok(Json(service::get(&relay, movie_id).await?).into_response()),
         Wanted::Page(wanted) => wanted,
     };
-    let page = service::list(&pool, &wanted).await?;
+    let page = service::list(&relay, &wanted).await?;
     linked(page.movies, page.next.map(|next| schemas::list::next_page(&wanted, &next)))
 }
 
@@ -115,11 +115,11 @@ pub enum MovieOrMovies {
 )]
 pub(super) async fn stats(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Vec<YearStats>>, Problem> {
     let (year_min, year_max) = schemas::list::years(query.as_deref())?;
-    Ok(Json(service::stats(&pool, year_min, year_max).await?))
+    Ok(Json(service::stats(&relay, year_min, year_max).await?))
 }
 
 /// One film
@@ -133,7 +133,8 @@ pub(super) async fn stats(
     security(("login" = [MoviesRead::SCOPE])),
     params(
         ("movie_id" = i64, Path, description = "The key.", example = 1),
-        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has already."),
+        ("If-None-Match" = Option<String>, Header, description = "Versions that the client has already.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
     ),
     responses(
         (status = 200, description = "The film.", body = Movie,
@@ -145,13 +146,13 @@ pub(super) async fn stats(
 )]
 pub(super) async fn show(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let movie_id = schemas::movie_id_of_path(uri.path())?;
     let conditions = conditions(&headers)?;
-    let movie = service::get(&pool, movie_id).await?;
+    let movie = service::get(&relay, movie_id).await?;
     let mut response = match conditions.judge(Some(&Version::of(&movie))) {
         Verdict::Met => enclose(StatusCode::OK, &movie)?,
         Verdict::Known => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag(&movie)?)]).into_response(),
@@ -195,7 +196,7 @@ fn linked(movies: Vec<Movie>, next: Option<String>) -> Result<Response, Problem>
     security(("login" = [MoviesRead::SCOPE])),
     params(
         ("year" = i32, Query, description = "Released in this year or later.", minimum = 0, maximum = 9999, example = 2000),
-        ("rating" = f64, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9,
+        ("rating" = f64, Query, description = "Rated so or better, with at most one decimal.", minimum = 0, maximum = 9.9, multiple_of = 0.1,
             example = 8.0),
         ("limit" = Option<u16>, Query, description = "Films on a page; 100 if absent.", minimum = 1, maximum = 1000),
         ("cursor" = Option<String>, Query, description = "Where the page begins, as the `Link` of the last one says."),
@@ -208,11 +209,11 @@ fn linked(movies: Vec<Movie>, next: Option<String>) -> Result<Response, Problem>
 )]
 pub(super) async fn list_new(
     _: Authorized<MoviesRead>,
-    State(pool): State<Pool>,
+    State(relay): State<Relay>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let wanted = schemas::new_movies(query.as_deref())?;
-    let page = service::list_new(&pool, wanted).await?;
+    let page = service::list_new(&relay, wanted).await?;
     linked(page.movies, page.next.map(|next| schemas::next_page(wanted, next)))
 }
 

@@ -70,8 +70,10 @@ pub(in crate::movies) async fn create(
     security(("login" = [MoviesWrite::SCOPE])),
     params(
         ("movie_id" = i64, Path, description = "The key.", minimum = 0, maximum = 2_147_483_647, example = 1),
-        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`."),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none."),
+        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
     ),
     request_body(content = WholeMovie, content_type = "application/json", 
         example = json!({ "title": "The Land Girls", "released": 1998, "rating": 6.2 })),
@@ -113,8 +115,10 @@ pub(in crate::movies) async fn put(
     security(("login" = [MoviesWrite::SCOPE])),
     params(
         ("movie_id" = i64, Path, description = "The key.", example = 1),
-        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`."),
-        ("If-None-Match" = Option<String>, Header, description = "Versions of which the film may have none."),
+        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
+        ("If-None-Match" = Option<String>, Header, description = "Versions of which the film may have none.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
     ),
     request_body(content = MoviePatch, content_type = "application/merge-patch+json", example = json!({ "rating": 6.5 })),
     responses(
@@ -151,8 +155,10 @@ pub(in crate::movies) async fn change(
     security(("login" = [MoviesWrite::SCOPE])),
     params(
         ("movie_id" = i64, Path, description = "The key.", example = 2),
-        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`."),
-        ("If-None-Match" = Option<String>, Header, description = "Versions of which the film may have none."),
+        ("If-Match" = Option<String>, Header, description = "Versions of which the film has to have one, or `*`.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
+        ("If-None-Match" = Option<String>, Header, description = "Versions of which the film may have none.",
+            nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$"#),
     ),
     responses((status = 204, description = "It is gone."), documented::Delete)
 )]

@@ -10,9 +10,10 @@ use crate::web::body::Members;
 
 /// A film to be stored, for the documentation.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewMovie {
     /// The title as it is catalogued; neither blank nor with NUL.
-    #[schema(min_length = 1, max_length = 1000, example = "The Land Girls")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$", example = "The Land Girls")]
     pub title: String,
     /// The year of release.
     #[schema(minimum = 1000, maximum = 9999, example = 1998)]
@@ -24,12 +25,13 @@ pub struct NewMovie {
 
 /// Another content of a film, for the documentation; what the answer to a `GET` holds is one.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WholeMovie {
     /// The key of the address once more, if at all.
     #[schema(nullable = false, example = 1)]
     pub movie_id: Option<i64>,
     /// The title as it is catalogued; neither blank nor with NUL.
-    #[schema(min_length = 1, max_length = 1000, example = "The Land Girls")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$", example = "The Land Girls")]
     pub title: String,
     /// The year of release.
     #[schema(minimum = 1000, maximum = 9999, example = 1998)]
@@ -41,9 +43,16 @@ pub struct WholeMovie {
 
 /// Some fields of a film, for the documentation: a merge patch (RFC 7396) that removes nothing.
 #[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MoviePatch {
     /// Another title.
-    #[schema(nullable = false, min_length = 1, max_length = 1000, example = "The Land Girls")]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$",
+        example = "The Land Girls"
+    )]
     pub title: Option<String>,
     /// Another year of release.
     #[schema(nullable = false, minimum = 1000, maximum = 9999, example = 1998)]

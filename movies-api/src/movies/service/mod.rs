@@ -3,7 +3,7 @@
 pub mod write;
 
 use rust_decimal::Decimal;
-use shared::db::{DbError, Pool};
+use shared::db::{DbError, Relay};
 
 use super::cursor::Cursor;
 use super::listing::{Listed, Listing, Place};
@@ -56,20 +56,23 @@ pub struct Page {
 ///
 /// # Errors
 /// [`MoviesError::NotFound`] when there is none.
-pub async fn get(pool: &Pool, movie_id: i64) -> Result<Movie, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    store::find(&mut conn, movie_id).await?.ok_or(MoviesError::NotFound(movie_id))
+pub async fn get(relay: &Relay, movie_id: i64) -> Result<Movie, MoviesError> {
+    let mut conn = relay.acquire().await?;
+    let movie = store::find(&mut conn, movie_id).await?;
+    conn.hand_on();
+    movie.ok_or(MoviesError::NotFound(movie_id))
 }
 
 /// One page of films that are new and good enough.
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn list_new(pool: &Pool, wanted: NewMovies) -> Result<Page, MoviesError> {
+pub async fn list_new(relay: &Relay, wanted: NewMovies) -> Result<Page, MoviesError> {
     let NewMovies { year, rating, limit, after } = wanted;
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
+    let mut conn = relay.acquire().await?;
     // One more than asked for tells whether another page follows.
     let mut movies = store::list_new(&mut conn, year, rating, after, i64::from(limit) + 1).await?;
+    conn.hand_on();
     let has_more = movies.len() > usize::from(limit);
     movies.truncate(limit.into());
     let next = movies.last().filter(|_| has_more).and_then(position);
@@ -84,8 +87,8 @@ fn position(movie: &Movie) -> Option<Cursor> {
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn list(pool: &Pool, wanted: &Listing) -> Result<ListPage, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
+pub async fn list(relay: &Relay, wanted: &Listing) -> Result<ListPage, MoviesError> {
+    let mut conn = relay.acquire().await?;
     // One more than asked for tells whether another page follows.
     let most = usize::from(wanted.limit) + 1;
     let (known_after, unknown_after) = match &wanted.after {
@@ -100,6 +103,7 @@ pub async fn list(pool: &Pool, wanted: &Listing) -> Result<ListPage, MoviesError
     if missing > 0 && wanted.has_unknowns() {
         listed.extend(list::list_unknown(&mut conn, wanted, unknown_after, missing).await?);
     }
+    conn.hand_on();
     let has_more = listed.len() == most;
     listed.truncate(wanted.limit.into());
     let next = listed.last().filter(|_| has_more).map(|last| last.place(wanted.sort));
@@ -119,7 +123,9 @@ pub struct ListPage {
 ///
 /// # Errors
 /// [`MoviesError::Internal`].
-pub async fn stats(pool: &Pool, year_min: Option<i32>, year_max: Option<i32>) -> Result<Vec<YearStats>, MoviesError> {
-    let mut conn = pool.acquire().await.map_err(DbError::from)?;
-    Ok(store::stats(&mut conn, year_min, year_max).await?)
+pub async fn stats(relay: &Relay, year_min: Option<i32>, year_max: Option<i32>) -> Result<Vec<YearStats>, MoviesError> {
+    let mut conn = relay.acquire().await?;
+    let years = store::stats(&mut conn, year_min, year_max).await?;
+    conn.hand_on();
+    Ok(years)
 }

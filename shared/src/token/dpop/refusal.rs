@@ -30,7 +30,8 @@ pub enum ProofRefusal {
     #[error("the proof's alg is not accepted")]
     Algorithm,
     /// `jwk` is missing, private, weak or malformed.
-    #[error("the proof's jwk: {0}")]
+    // What it says of its kind is the sender's text, which no log repeats.
+    #[error("the proof's jwk is missing, private, weak, malformed, or of no kind that is accepted")]
     Key(#[from] KeyError),
     /// `alg` and `jwk` disagree.
     #[error("the proof's jwk is for another algorithm")]

@@ -21,8 +21,9 @@ use hyper::header::CONTENT_TYPE;
 use shared::clock::Clock;
 use shared::db::{Conn, Pool};
 use shared::token::keys::{KeySet, VerifyingKey};
-use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
+use sqlx::{Connection as _, Row as _};
 
 use super::samples::{Issued, Samples};
 use super::statements;
@@ -31,6 +32,8 @@ use super::statements;
 pub const CLIENT: &str = "/floor/client";
 /// Does what a refresh needs.
 pub const REFRESH: &str = "/floor/refresh";
+/// Does what the redemption of an authorization code needs.
+pub const CODE: &str = "/floor/code";
 /// Does what an introspection needs.
 pub const INTROSPECT: &str = "/floor/introspect";
 /// Does what a revocation needs.
@@ -38,6 +41,8 @@ pub const REVOKE: &str = "/floor/revoke";
 
 /// What a refresh token begins with.
 const PREFIX: &str = "mrt1_";
+/// What an authorization code begins with.
+const CODE_PREFIX: &str = "mac1_";
 /// Kinds of counters of a client's secret: at one address, everywhere, and when it was last right.
 const COUNTERS: [i16; 3] = [6, 7, 8];
 
@@ -74,6 +79,7 @@ pub fn router(pool: Pool, samples: Samples) -> Result<Router> {
     let router = Router::new()
         .route(CLIENT, post(client))
         .route(REFRESH, post(refresh))
+        .route(CODE, post(code))
         .route(INTROSPECT, post(introspect))
         .route(REVOKE, post(revoke));
     Ok(router.with_state(Arc::new(floor)))
@@ -90,10 +96,11 @@ async fn client(State(floor): Shared, _: Bytes) -> Result<Response, Failure> {
 
 async fn refresh(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
     let now = floor.clock.now();
-    let (hash, expires_at) = read(last_value(&body))?;
-    authenticate(&floor, &mut *floor.pool.acquire().await?, now).await?;
+    let (hash, expires_at) = read(last_value(&body), PREFIX)?;
+    let mut conn = floor.pool.acquire().await?;
+    authenticate(&floor, &mut conn, now).await?;
 
-    let mut transaction = floor.pool.begin().await?;
+    let mut transaction = conn.begin().await?;
     let by_token = |statement| sqlx::query(statement).bind(hash.clone()).bind(expires_at);
     let family: Uuid = by_token(statements::FAMILY_ID).fetch_one(&mut *transaction).await?.try_get_unchecked(0)?;
     let locked = sqlx::query(statements::LOCKED_FAMILY).bind(family).fetch_one(&mut *transaction).await?;
@@ -101,7 +108,7 @@ async fn refresh(State(floor): Shared, body: Bytes) -> Result<Response, Failure>
     let sub: Uuid = locked.try_get_unchecked(1)?;
     sqlx::query(statements::USER).bind(sub).fetch_one(&mut *transaction).await?;
     let successor = successor(expires_at)?;
-    let (successor_hash, _) = read(&successor)?;
+    let (successor_hash, _) = read(&successor, PREFIX)?;
     let spent: i64 = sqlx::query_scalar(statements::ROTATE)
         .bind(successor_hash)
         .bind(expires_at)
@@ -121,6 +128,48 @@ async fn refresh(State(floor): Shared, body: Bytes) -> Result<Response, Failure>
     }
     let mut issued = floor.issue(&floor.refresh)?;
     issued.refresh_token = Some(successor);
+    Ok(Json(issued).into_response())
+}
+
+async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
+    let now = floor.clock.now();
+    let (hash, expires_at) = read(last_value(&body), CODE_PREFIX)?;
+    let mut conn = floor.pool.acquire().await?;
+    let version = authenticate(&floor, &mut conn, now).await?.try_get_unchecked::<i64, _>(16)?;
+    let by_code = |statement| sqlx::query(statement).bind(hash.clone()).bind(expires_at);
+    let given = by_code(statements::CODE).fetch_one(&mut *conn).await?;
+    let (sub, session): (Uuid, Uuid) = (given.try_get_unchecked(2)?, given.try_get_unchecked(4)?);
+
+    let mut transaction = conn.begin().await?;
+    by_code(statements::CONSUME_CODE).bind(now).bind(5_i16).fetch_one(&mut *transaction).await?;
+    sqlx::query(statements::HELD_SESSION).bind(session).bind(now).fetch_one(&mut *transaction).await?;
+    sqlx::query(statements::LOCKED_USER).bind(sub).fetch_one(&mut *transaction).await?;
+    sqlx::query(statements::USER).bind(sub).fetch_one(&mut *transaction).await?;
+    let (family, ends) = (random_id()?, now + TimeDelta::days(14));
+    let first = successor(ends)?;
+    let (first_hash, first_ends) = read(&first, PREFIX)?;
+    sqlx::query(statements::INSERT_FAMILY)
+        .bind(family)
+        .bind(sub)
+        .bind(&floor.samples.client_id)
+        .bind(given.try_get_unchecked::<Vec<String>, _>(6)?)
+        .bind("http://127.0.0.1:8000")
+        .bind(given.try_get_unchecked::<i64, _>(3)?)
+        .bind(version)
+        .bind(session)
+        .bind(now)
+        .bind(600_i32)
+        .bind(now)
+        .bind(now + TimeDelta::days(90))
+        .bind(first_hash)
+        .bind(first_ends)
+        .bind(None::<String>)
+        .execute(&mut *transaction)
+        .await?;
+    by_code(statements::GIVEN_BY_CODE).bind(family).bind(600_i32).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut issued = floor.issue(&floor.refresh)?;
+    issued.refresh_token = Some(first);
     Ok(Json(issued).into_response())
 }
 
@@ -148,12 +197,13 @@ async fn introspect(State(floor): Shared, _: Bytes) -> Result<Response, Failure>
 
 async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure> {
     let now = floor.clock.now();
-    authenticate(&floor, &mut *floor.pool.acquire().await?, now).await?;
+    let mut conn = floor.pool.acquire().await?;
+    authenticate(&floor, &mut conn, now).await?;
     let (message, signature) = last_value(&body).rsplit_once('.').context("no token")?;
     if !floor.published.verify(message.as_bytes(), signature) {
         return Err(anyhow::anyhow!("a token of another key").into());
     }
-    let mut transaction = floor.pool.begin().await?;
+    let mut transaction = conn.begin().await?;
     sqlx::query(statements::REVOKE)
         .bind(vec!["token".to_owned()])
         .bind(vec![random_id()?.to_string()])
@@ -166,13 +216,12 @@ async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure
     Ok(StatusCode::OK)
 }
 
-/// The two statements by which a client's secret is checked.
-async fn authenticate(floor: &Floor, conn: &mut Conn, now: DateTime<Utc>) -> Result<()> {
+/// The two statements by which a client's secret is checked; the client.
+async fn authenticate(floor: &Floor, conn: &mut Conn, now: DateTime<Utc>) -> Result<PgRow> {
     let counters = sqlx::query(statements::SECRET_LIMITS).bind(COUNTERS.to_vec()).bind(vec![1_i32, 2, 3]);
     counters.fetch_all(&mut *conn).await?;
     let client = sqlx::query(statements::CLIENT_WITH_SECRETS).bind(&floor.samples.client_id).bind(now);
-    client.fetch_one(conn).await?;
-    Ok(())
+    Ok(client.fetch_one(conn).await?)
 }
 
 impl Floor {
@@ -187,9 +236,9 @@ impl Floor {
     }
 }
 
-/// Hash and end of a refresh token.
-fn read(token: &str) -> Result<(Vec<u8>, DateTime<Utc>)> {
-    let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX).context("no refresh token")?)?;
+/// Hash and end of a refresh token or a code.
+fn read(token: &str, prefix: &str) -> Result<(Vec<u8>, DateTime<Utc>)> {
+    let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(prefix).context("no token of this kind")?)?;
     let expiry = bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     let ends = DateTime::UNIX_EPOCH + TimeDelta::seconds(expiry.into());
     Ok((digest(&SHA256, &bytes).as_ref().to_vec(), ends))
@@ -236,7 +285,7 @@ mod tests {
         let ends = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         let (one, other) = (successor(ends).unwrap(), successor(ends).unwrap());
         assert_ne!(one, other);
-        assert_eq!(read(&one).unwrap().1, ends);
+        assert_eq!(read(&one, PREFIX).unwrap().1, ends);
         assert_eq!(last_value(b"grant_type=refresh_token&refresh_token=mrt1_a"), "mrt1_a");
     }
 }

@@ -18,20 +18,22 @@ use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use shared::db::{self, Pool};
+use shared::db::{self, Conn, Pool, Relay};
 use shared::http::serve::{self, ServeOptions};
 use sqlx::Row;
 use tokio::runtime::Builder;
 
 use crate::cli::BenchServer;
 
-pub use floors::{CLIENT, INTROSPECT, REFRESH, REVOKE};
+pub use floors::{CLIENT, CODE, INTROSPECT, REFRESH, REVOKE};
 pub use samples::{Issued, Samples};
 
 /// Answers [`MOVIE`] from memory, whatever is asked for.
 pub const BARE: &str = "/bare";
 /// Reads a row, `?movie_id=`.
 pub const ROW: &str = "/row";
+/// The same on a connection that is handed on from request to request, as movies-api does it.
+pub const HANDED: &str = "/handed";
 /// The movie that the bare handler answers.
 pub const MOVIE: i64 = 1;
 
@@ -72,13 +74,14 @@ async fn serve(options: &BenchServer) -> Result<()> {
     let pool = db::pool(db::connect_options(&url)?, MAX_CONNECTIONS, "bench-server");
     let samples = env::var(Samples::VARIABLE).with_context(|| format!("{} is not set", Samples::VARIABLE))?;
     let floors = floors::router(pool.clone(), serde_json::from_str(&samples)?)?;
-    let movie = find(&pool, MOVIE).await?.context("there is no movie to answer")?;
+    let movie = find(&mut *pool.acquire().await?, MOVIE).await?.context("there is no movie to answer")?;
     let bytes = Bytes::from(serde_json::to_vec(&movie)?);
     let app = Router::new()
         .route(BARE, get(async move || ([(CONTENT_TYPE, "application/json")], bytes.clone())))
         .route(ROW, get(row))
+        .route(HANDED, get(handed))
         .route("/readyz", get(async || "ready"))
-        .with_state(pool)
+        .with_state(Relay::new(pool))
         .merge(floors);
     let stop = serve::stop_signal()?;
     let listener = serve::bind(options.bind, "--bind").await?;
@@ -86,8 +89,26 @@ async fn serve(options: &BenchServer) -> Result<()> {
     Ok(())
 }
 
-async fn row(State(pool): State<Pool>, Query(asked): Query<Asked>) -> axum::response::Response {
-    match find(&pool, asked.movie_id).await {
+async fn row(State(relay): State<Relay>, Query(asked): Query<Asked>) -> axum::response::Response {
+    answer(read(relay.pool(), asked.movie_id).await)
+}
+
+async fn read(pool: &Pool, movie_id: i64) -> sqlx::Result<Option<Movie>> {
+    find(&mut *pool.acquire().await?, movie_id).await
+}
+
+async fn handed(State(relay): State<Relay>, Query(asked): Query<Asked>) -> axum::response::Response {
+    let mut lent = match relay.acquire().await {
+        Ok(lent) => lent,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    };
+    let movie = find(&mut lent, asked.movie_id).await;
+    lent.hand_on();
+    answer(movie)
+}
+
+fn answer(found: sqlx::Result<Option<Movie>>) -> axum::response::Response {
+    match found {
         Ok(Some(movie)) => Json(movie).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -95,8 +116,7 @@ async fn row(State(pool): State<Pool>, Query(asked): Query<Asked>) -> axum::resp
 }
 
 /// As the checked macros of movies-api do it: the columns by their place, their types known.
-async fn find(pool: &Pool, movie_id: i64) -> sqlx::Result<Option<Movie>> {
-    let mut conn = pool.acquire().await?;
+async fn find(conn: &mut Conn, movie_id: i64) -> sqlx::Result<Option<Movie>> {
     let read = |row: sqlx::postgres::PgRow| {
         Ok(Movie {
             movie_id: row.try_get_unchecked(0)?,
@@ -105,7 +125,7 @@ async fn find(pool: &Pool, movie_id: i64) -> sqlx::Result<Option<Movie>> {
             rating: row.try_get_unchecked(3)?,
         })
     };
-    sqlx::query(FIND).bind(movie_id).try_map(read).fetch_optional(&mut *conn).await
+    sqlx::query(FIND).bind(movie_id).try_map(read).fetch_optional(conn).await
 }
 
 #[cfg(test)]

@@ -74,6 +74,45 @@ pub const ROTATE: &str = r#"
     )
     select count(*) as "spent!" from spent
 "#;
+/// `codes`: what a code stands for.
+pub const CODE: &str = "
+    select expires_at, client_id, sub, user_version, session_id, redirect_uri, scope, nonce, code_challenge,
+           dpop_jkt, auth_time, failures, consumed_at, audience
+    from myapi.authorization_codes
+    where code_hash = $1 and expires_at = $2
+";
+/// `codes`: a code is used up.
+pub const CONSUME_CODE: &str = "
+    update myapi.authorization_codes
+    set consumed_at = $3
+    where code_hash = $1 and expires_at = $2 and consumed_at is null and expires_at > $3 and failures < $4
+    returning session_id
+";
+/// `codes`: what a code gave.
+pub const GIVEN_BY_CODE: &str = "
+    update myapi.authorization_codes set sid = $3, access_ttl = $4 where code_hash = $1 and expires_at = $2
+";
+/// `sessions`: the browser, held.
+pub const HELD_SESSION: &str = "
+    select session_id
+    from myapi.sessions
+    where session_id = $1 and ended_at is null and expires_at > $2
+    for share
+";
+/// `users`: a user, held.
+pub const LOCKED_USER: &str = r#"
+    select 1 as "one!" from myapi.users where sub = $1 for share
+"#;
+/// `tokens`: a family and its first refresh token.
+pub const INSERT_FAMILY: &str = "
+    with family as (
+        insert into myapi.families
+            (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
+             access_ttl, created_at, expires_at, dpop_jkt)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
+    )
+    insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)
+";
 /// `revocations`: whether a token is dead.
 pub const IS_REVOKED: &str = r#"
     select exists (
@@ -104,6 +143,8 @@ mod tests {
         let clients = include_str!("../../../../auth-server/src/clients/store/mod.rs");
         let users = include_str!("../../../../auth-server/src/users/store.rs");
         let tokens = include_str!("../../../../auth-server/src/tokens/store.rs");
+        let codes = include_str!("../../../../auth-server/src/codes/store.rs");
+        let sessions = include_str!("../../../../auth-server/src/sessions/store.rs");
         let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
         for (store, statement) in [
             (limits, SECRET_LIMITS),
@@ -114,6 +155,12 @@ mod tests {
             (tokens, LOCKED_FAMILY),
             (tokens, REFRESH_TOKEN),
             (tokens, ROTATE),
+            (tokens, INSERT_FAMILY),
+            (codes, CODE),
+            (codes, CONSUME_CODE),
+            (codes, GIVEN_BY_CODE),
+            (sessions, HELD_SESSION),
+            (users, LOCKED_USER),
             (revocations, IS_REVOKED),
             (revocations, REVOKE),
         ] {

@@ -3,5 +3,6 @@
 
 pub(super) mod authorization_code;
 pub(super) mod client_credentials;
+pub(super) mod device_code;
 pub(super) mod password;
 pub(super) mod refresh_token;

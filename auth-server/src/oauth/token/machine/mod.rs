@@ -2,4 +2,5 @@
 //! request, `advance(Input) -> Output` asks the driver for one thing at a time. They do no input or output, keep no
 //! clock, and cannot be made to skip a step.
 
+pub mod device_code;
 pub mod password;

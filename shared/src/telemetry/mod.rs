@@ -6,6 +6,8 @@
 //! JSON lines go through a bounded queue to a thread of their own: whoever reads them may stop reading without holding up
 //! a request. Lines that find the queue full are dropped and counted ([`dropped_lines`]).
 
+mod lines;
+
 use std::env::{self, VarError};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -14,10 +16,12 @@ use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, registry};
+
+use lines::{Lines, Members};
 
 /// Crates whose debug and trace lines are written with the rule in mind that nothing secret stands in them.
 const OURS: [&str; 3] = ["auth_server", "movies_api", "shared"];
@@ -46,12 +50,7 @@ pub fn init(level: Level) {
         let has_colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         fmt::layer().with_writer(io::stderr).with_ansi(has_colour).with_target(false).boxed()
     } else {
-        json_subscriber::layer()
-            .with_writer(writer())
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .boxed()
+        fmt::layer().with_writer(writer()).fmt_fields(Members).event_format(Lines).boxed()
     };
     // Tests start it more than once.
     drop(registry().with(filter).with(filter_fn(is_allowed)).with(lines).try_init());
@@ -102,18 +101,28 @@ impl Write for Paced {
     }
 }
 
-/// The filter, and what is wrong with the one that was asked for.
-fn filter(level: Level) -> (EnvFilter, Option<String>) {
-    let default = || EnvFilter::new(level.as_str());
+/// What decides which lines are written.
+type Filter = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The filter, and what is wrong with the one that was asked for. One that names no spans and fields is the simple kind:
+/// the other asks a table under a lock each time a request goes on.
+fn filter(level: Level) -> (Filter, Option<String>) {
+    let default = || Targets::new().with_default(level).boxed();
     match env::var(FILTER) {
         Err(VarError::NotPresent) => (default(), None),
         Err(VarError::NotUnicode(_)) => (default(), Some("is not text: it is left out".to_owned())),
         Ok(text) if text.trim().is_empty() => (default(), None),
         Ok(text) => match EnvFilter::builder().parse(&text) {
-            Ok(filter) => (filter, misspelt(&text)),
+            Ok(filter) => (simple(&text).map_or_else(|| filter.boxed(), Targets::boxed), misspelt(&text)),
             Err(error) => (default(), Some(format!("is `{text}`, which is no filter: {error}; it is left out"))),
         },
     }
+}
+
+/// The same for levels of modules alone.
+fn simple(text: &str) -> Option<Targets> {
+    let has_more = text.contains(|c: char| c == '[' || c.is_whitespace());
+    if has_more { None } else { text.parse().ok() }
 }
 
 /// A level that is misspelt reads as the name of a module, of which nothing is ever logged.

@@ -26,6 +26,7 @@ use super::tokens::Tokens;
 use crate::checkout::Checkout;
 use crate::environment::Environment;
 use crate::interrupt::Interrupt;
+use crate::process::once;
 use crate::up::addresses::Addresses;
 use crate::up::build::{AUTH, MOVIES, Programs};
 use crate::up::provision::{self, CLIENT, USER};
@@ -42,6 +43,9 @@ const KEYS: i64 = 1000;
 const LANES: &str = "MYAPI_AUTH__PASSWORD_LANES";
 /// Where an auth-server listens.
 const BIND: &str = "MYAPI_AUTH__BIND";
+/// Limits of movies-api that one user of a load generator does not reach. Not off: counting is a part of what it does.
+const LIMITS: [(&str, &str); 2] =
+    [("MYAPI_MOVIES__LIMIT_SUBJECT", "10000000:1000000/s"), ("MYAPI_MOVIES__LIMIT_CLIENT", "10000000:1000000/s")];
 
 /// What a rig is made from.
 pub struct Parts<'a> {
@@ -72,6 +76,7 @@ pub struct Rig {
     pub costs: Costs,
     stored: String,
     services: Services,
+    limits: Vec<(&'static str, &'static str)>,
 }
 
 struct Running {
@@ -102,14 +107,17 @@ impl Rig {
         let tokens = Tokens::provision(&made.services, database, &password, CONNECTIONS, interrupt)?;
         let bare = bare_server(bare_at, database, &tokens.samples()?)?;
         cores.enter(Side::Server);
-        let movies = Running::start(MOVIES, &made.services.movies(&["serve"]), movies_at, home, interrupt)?;
+        let limits = limits(&made.services, interrupt)?;
+        let mut movies = made.services.movies(&["serve"]);
+        movies.envs(limits.iter().copied());
+        let movies = Running::start(MOVIES, &movies, movies_at, home, interrupt)?;
         let mut issuer = made.services.auth(&["serve"]);
         issuer.env(BIND, issuer_at.to_string());
         let issuer = Running::start("auth-server-tokens", &issuer, issuer_at, home, interrupt)?;
         let bare = Running::start("bench-server", &bare, bare_at, home, interrupt)?;
         cores.enter(Side::Both);
         let services = made.services;
-        let rig = Self { bare, movies, auth, issuer, tokens, password, keys, costs, stored, services };
+        let rig = Self { bare, movies, auth, issuer, tokens, password, keys, costs, stored, services, limits };
         rig.compare_answers()?;
         rig.tokens.compare(issuer_at, bare_at)?;
         Ok(rig)
@@ -210,6 +218,12 @@ impl Running {
         let accepts = |status| status == StatusCode::OK;
         Load { address: self.address, server: self.process, connections: CONNECTIONS, script, accepts }
     }
+}
+
+/// Those that the measured movies-api has.
+fn limits(services: &Services, interrupt: &Interrupt) -> Result<Vec<(&'static str, &'static str)>> {
+    let settings = once::must(&services.movies(&["config", "show"]), None, "", interrupt)?;
+    Ok(LIMITS.into_iter().filter(|(name, _)| settings.contains(name)).collect())
 }
 
 fn bare_server(bind: SocketAddr, database: &Database, samples: &Samples) -> Result<Command> {

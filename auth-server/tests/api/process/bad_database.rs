@@ -82,7 +82,9 @@ async fn f03_an_exhausted_pool_is_503_and_the_rest_goes_on(pool: Pool) {
     let holder = lock(&pool).await;
     let address = server.address;
     let waiting = std::thread::spawn(move || refresh_at_once(address));
-    assert!(until(|| refresh(address).status == 503), "the pool is not exhausted");
+    // Only then: a refresh of ours that got one of the connections would wait with the others.
+    assert!(until(|| get(address, "/readyz").status == 503), "the pool is not exhausted");
+    assert_unavailable(&refresh(address));
     assert_the_rest_goes_on(address);
     holder.rollback().await.unwrap();
     let (replies, _) = waiting.join().unwrap();

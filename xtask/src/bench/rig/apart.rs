@@ -91,6 +91,9 @@ impl Rig {
             _ => (self.services.auth(&["serve"]), BIND),
         };
         command.env(variable, address.to_string());
+        if service == MOVIES {
+            command.envs(self.limits.iter().copied());
+        }
         cores.enter(if service == MOVIES { Side::Server } else { Side::Both });
         let running = Running::start(service, &command, address, &self.services.home, interrupt);
         cores.enter(Side::Both);

@@ -4,9 +4,9 @@
 //!    inside at once; the others wait in a bounded room, where the address that asked least of late is next. In a full
 //!    one the address with the most waiting makes room; whoever gives way or finds no room gets [`LaneError::Busy`] at
 //!    once.
-//! 2. Inside, its work waits in a queue of the same rules. A fixed number of threads, each with its own reused memory, takes the work, each time of the address that
-//!    asked least recently. The async threads and tokio's blocking pool never hash, so that everything else stays
-//!    quick while the lane is full.
+//! 2. Inside, its work waits in a queue of the same rules. A fixed number of threads, each with its own reused memory,
+//!    takes the work, each time of the address that asked least of late. The async threads and tokio's blocking pool
+//!    never hash, so that everything else stays quick while the lane is full.
 //! 3. Who has waited longer than the settings allow gets [`LaneError::Busy`]; work whose caller hung up is not
 //!    started.
 

@@ -61,28 +61,30 @@ async fn p11_who_waits_too_long_is_told_to_come_back() {
 
 #[tokio::test]
 async fn p11_a_full_queue_refuses_at_once_and_makes_room_for_the_living() {
-    let lane = lane(1, 1, LONG);
+    let lane = lane(1, PASSES, LONG);
     let (release, first) = occupy(&lane).await;
-    let second = tokio::spawn({
+    let mut waiting = Vec::new();
+    for _ in 0..PASSES {
         let lane = lane.clone();
-        async move { lane.run(&Caller::local(), |_| ()).await }
-    });
-    while lane.counts().waiting == 0 {
+        waiting.push(tokio::spawn(async move { lane.run(&Caller::local(), |_| ()).await }));
+    }
+    while lane.counts().waiting < PASSES {
         tokio::task::yield_now().await;
     }
     assert!(matches!(lane.run(&Caller::local(), |_| ()).await, Err(LaneError::Busy { .. })));
-    second.abort();
-    assert!(second.await.unwrap_err().is_cancelled());
-    let third = tokio::spawn({
+    let gone = waiting.pop().unwrap();
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    let living = tokio::spawn({
         let lane = lane.clone();
         async move { lane.run(&Caller::local(), |_| 3).await }
     });
-    while lane.counts().waiting == 0 {
+    while lane.counts().waiting < PASSES {
         tokio::task::yield_now().await;
     }
     release.send(()).unwrap();
     first.await.unwrap().unwrap();
-    assert_eq!(third.await.unwrap(), Ok(3));
+    assert_eq!(living.await.unwrap(), Ok(3));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `auth-server selftest`: attacks a running pair in the ways that matter, and says which of them were held off.
 //!
-//! 1. A user and three clients are made that nobody else knows, through the services that the other commands use.
+//! 1. A user and two clients are made that nobody else knows, through the services that the other commands use.
 //! 2. Everything else is plain HTTP, as an attacker has it: each rule is one line of the report, with what was tried, what
 //!    must hold, and where that is written.
 //! 3. User and clients are removed whatever happened, Ctrl-C and SIGTERM included. `kill -9` leaves them: their names begin

@@ -97,7 +97,7 @@ async fn s15_films_of_some_years_by_rating_are_merged_from_one_index(pool: PgPoo
         "select movie_id, rating from generate_series(1990, 1999) as steps (value)
          cross join lateral (
              select movie_id, rating from myapi.movies where released = steps.value and rating is not null
-             order by rating desc, movies.movie_id desc limit 101
+             order by rating desc, movies.movie_id desc limit 11
          ) as movies",
     )
     .await;
@@ -107,7 +107,7 @@ async fn s15_films_of_some_years_by_rating_are_merged_from_one_index(pool: PgPoo
         "select movie_id, released from generate_series(8.0, 9.9, 0.1) as steps (value)
          cross join lateral (
              select movie_id, released from myapi.movies where rating = steps.value and released >= 1990
-             order by released desc, movies.movie_id desc limit 101
+             order by released desc, movies.movie_id desc limit 11
          ) as movies",
     )
     .await;

@@ -16,7 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -35,6 +35,11 @@ use self::stream::Guarded;
 
 /// How long what a client still sends is read, after it was refused.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long the listener stays open for connections that the system has accepted before the signal to stop.
+const ADMISSION: Duration = Duration::from_millis(100);
+/// So long without a new one, there are no more of them.
+const QUIET: Duration = Duration::from_millis(10);
 
 /// Connections at most, unless the settings say otherwise.
 pub const MAX_CONNECTIONS: usize = 16_384;
@@ -122,27 +127,30 @@ pub async fn serve(listener: TcpListener, app: Router, options: ServeOptions, st
             () = &mut stop => break,
         }
     }
-    admit_waiting(&listener, &app, options, (&load, &graceful)).await;
-    drop(listener);
+    admit_waiting(listener, &app, options, (&load, &graceful)).await;
     tracing::info!(drain.seconds = options.drain.as_secs(), "draining");
     if tokio::time::timeout(options.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way at the end of the drain");
     }
 }
 
-/// The system has accepted these connections already: to close the listener would reset them.
+/// Closes the listener, but for the connections that the system has accepted already: they would be reset.
 async fn admit_waiting(
-    listener: &TcpListener,
+    listener: TcpListener,
     app: &Router,
     options: ServeOptions,
     house: (&Arc<Load>, &GracefulShutdown),
 ) {
-    // Long enough too for the last of them to be read from: a connection of which nothing was read is closed at once.
-    let wait = Duration::from_millis(10);
+    let ends = Instant::now() + ADMISSION;
     for _ in 0..options.max_connections {
-        let Ok(Ok((stream, peer))) = tokio::time::timeout(wait, listener.accept()).await else { return };
+        // Whoever comes all the time must not keep the listener open: at the end only those that are there already.
+        let wait = QUIET.min(ends.saturating_duration_since(Instant::now()));
+        let Ok(Ok((stream, peer))) = tokio::time::timeout(wait, listener.accept()).await else { break };
         admit(stream, peer, app, options, house);
     }
+    drop(listener);
+    // For the last of them to be read from: a connection of which nothing was read is closed at once.
+    tokio::time::sleep(QUIET).await;
 }
 
 fn admit(

@@ -7,8 +7,8 @@
 //! 1. Only a connection whose work succeeded is handed on. Dropped on the way (an error, a client that hung up), it goes
 //!    to the pool, which rolls back and tests it.
 //! 2. Whoever waits gets it; nobody waits while the pool may open more. Where nobody does, it is kept for whoever comes
-//!    next, until [`SWEEP`] ends.
-//! 3. For [`LONGEST`] on end. Then the pool has it, for its limit on a connection's age, and for whoever asks the pool
+//!    next, for 20 ms at most.
+//! 3. For 100 ms on end. Then the pool has it, for its limit on a connection's age, and for whoever asks the pool
 //!    itself.
 
 use std::collections::VecDeque;

@@ -98,7 +98,7 @@ pub fn run(place: &Place<'_>, interrupt: &Interrupt) -> Result<Vec<Figure>> {
         let clients = flood.clients.min(files / 2);
         let before = process.and_then(|process| process.memory_mib("VmRSS"));
         let running = Running::start(flood, clients, addresses, token.clone())?;
-        let end = Instant::now() + place.length.min(Duration::from_secs(40));
+        let end = Instant::now() + place.length.min(Duration::from_secs(60));
         figures.extend(runtime()?.block_on(watch_quietly(flood.name, addresses, token.clone(), end))?);
         if let (Habit::Idles, Some(before), Some(process)) = (flood.habit, before, process) {
             let held = process.memory_mib("VmRSS").context("movies-api is gone")? - before;
@@ -125,7 +125,7 @@ fn raise_files() -> Result<u32> {
 /// A flood that runs.
 struct Running {
     is_over: Arc<AtomicBool>,
-    /// Connections made, and milliseconds until the last one that the server closed was closed.
+    /// Connections made, and the longest that one was held, in milliseconds.
     made: Arc<AtomicU64>,
     closed: Arc<AtomicU64>,
     begun: Instant,
@@ -136,7 +136,7 @@ impl Running {
     fn start(flood: &Flood, clients: u32, addresses: Addresses, token: String) -> Result<Self> {
         let (is_over, made, closed) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::default());
         let (runtime, habit, begun) = (runtime()?, flood.habit, Instant::now());
-        let guest = Guest { habit, token, is_over: Arc::clone(&is_over), made: Arc::clone(&made), begun, closed };
+        let guest = Guest { habit, token, is_over: Arc::clone(&is_over), made: Arc::clone(&made), closed };
         let closed = Arc::clone(&guest.closed);
         let thread = thread::spawn(move || {
             runtime.block_on(async {
@@ -159,7 +159,7 @@ impl Running {
         let mut figures = Vec::new();
         if let Some(bound) = flood.closed_within {
             let closed = self.closed.load(Ordering::Relaxed) as f64 / 1000.0;
-            figures.push(Figure::new(flood.name, "the last one was closed after, s", closed).at_most(bound));
+            figures.push(Figure::new(flood.name, "the longest was held, s", closed).at_most(bound));
         }
         if matches!(flood.habit, Habit::Churns) {
             let made = self.made.load(Ordering::Relaxed) as f64 / lasted.as_secs_f64();
@@ -177,7 +177,6 @@ struct Guest {
     is_over: Arc<AtomicBool>,
     made: Arc<AtomicU64>,
     closed: Arc<AtomicU64>,
-    begun: Instant,
 }
 
 impl Guest {
@@ -193,27 +192,29 @@ impl Guest {
     async fn stay(self, number: u32, to: SocketAddr) -> Result<()> {
         match self.habit {
             Habit::Drips(sent, byte) => {
-                let mut stream = self.connect(number, to).await?;
+                let (mut stream, since) = (self.connect(number, to).await?, Instant::now());
                 stream.write_all(sent.as_bytes()).await?;
-                self.until_closed(&mut stream, byte).await;
+                self.until_closed(&mut stream, since, byte).await;
             }
             Habit::Stares => {
-                let mut stream = self.connect(number, to).await?;
+                // All at once they would be a flood of work, which is another fault.
+                sleep(Duration::from_millis(60) * number).await;
+                let (mut stream, since) = (self.connect(number, to).await?, Instant::now());
                 let one = format!(
                     "GET /movies/new?year=1900&rating=0&limit=1000 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
                     self.token
                 );
-                stream.write_all(one.repeat(100).as_bytes()).await?;
+                stream.write_all(one.repeat(8).as_bytes()).await?;
                 // Nothing is read: that it was reset shows itself at the next byte.
                 while !self.is_over.load(Ordering::Relaxed) && stream.write_all(b"\r\n").await.is_ok() {
                     sleep(Duration::from_millis(500)).await;
                 }
-                self.note_end();
+                self.note_end(since);
             }
             Habit::Idles => {
-                let mut stream = self.connect(number, to).await?;
+                let (mut stream, since) = (self.connect(number, to).await?, Instant::now());
                 stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await?;
-                self.until_closed(&mut stream, "").await;
+                self.until_closed(&mut stream, since, "").await;
             }
             Habit::Churns => {
                 for turn in 0_u32.. {
@@ -231,26 +232,30 @@ impl Guest {
     async fn connect(&self, number: u32, to: SocketAddr) -> Result<TcpStream> {
         let from = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + 0x0100 + number % 0xff_0000);
         let socket = TcpSocket::new_v4()?;
+        if matches!(self.habit, Habit::Stares) {
+            // With the room that the system gives, each would ask for dozens of pages before one is stuck: a flood of work.
+            socket.set_recv_buffer_size(4096)?;
+        }
         socket.bind((from, 0).into()).with_context(|| format!("cannot use the address {from}"))?;
         let stream = socket.connect(to).await.with_context(|| format!("cannot reach {to}"))?;
         self.made.fetch_add(1, Ordering::Relaxed);
         Ok(stream)
     }
 
-    async fn until_closed(&self, stream: &mut TcpStream, byte: &str) {
+    async fn until_closed(&self, stream: &mut TcpStream, since: Instant, byte: &str) {
         let mut answer = [0; 1024];
         while !self.is_over.load(Ordering::Relaxed) {
             match timeout(Duration::from_secs(5), stream.read(&mut answer)).await {
-                Ok(Ok(0) | Err(_)) => return self.note_end(),
+                Ok(Ok(0) | Err(_)) => return self.note_end(since),
                 Ok(Ok(_)) => {}
                 Err(_) => drop(stream.write_all(byte.as_bytes()).await),
             }
         }
-        self.note_end();
+        self.note_end(since);
     }
 
-    fn note_end(&self) {
-        let after = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    fn note_end(&self, since: Instant) {
+        let after = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.closed.fetch_max(after, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ use shared::testing::commands::{commands, named_commands};
 use crate::app::TestApp;
 
 const README: &str = include_str!("../../../README.md");
+const EXAMPLE: &str = include_str!("../../../.env.example");
 
 #[test]
 fn every_setting_has_a_row() {
@@ -20,6 +21,7 @@ fn every_setting_has_a_row() {
             None => format!("| `{}` |  |", setting.name),
         };
         assert!(README.contains(&row), "README.md lacks {row}");
+        assert!(EXAMPLE.contains(&format!("#{}=", setting.name)), ".env.example lacks {}", setting.name);
     }
 }
 

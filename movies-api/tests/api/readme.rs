@@ -79,7 +79,7 @@ fn collect(value: &Value, codes: &mut BTreeSet<String>) {
 
 /// The document has every refusal, made by the code that answers it.
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn every_refusal_is_in_the_table_and_nothing_else(pool: Pool) {
+async fn every_refusal_of_the_movies_is_in_the_table_and_nothing_else(pool: Pool) {
     let app = TestApp::new(pool);
     let document = app.get("/openapi.json").await.json();
     let mut codes = BTreeSet::new();

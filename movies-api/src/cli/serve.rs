@@ -76,8 +76,8 @@ impl Serve {
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let login = Endpoints::of(&config.issuer);
-        let docs_client = config.docs_client.clone();
-        let options = AppOptions { is_https, resource, has_docs: config.has_docs, login, docs_client };
+        let (cors_origins, docs_client) = (config.cors_origins.clone(), config.docs_client.clone());
+        let options = AppOptions { is_https, resource, cors_origins, has_docs: config.has_docs, login, docs_client };
         let app = app::router(AppState { relay: pool.clone().into(), primary, gate }, options);
 
         tracing::info!(

@@ -9,6 +9,7 @@ mod bad_database;
 mod bad_networks;
 mod bearer;
 mod command_line;
+mod cors;
 mod counts;
 mod data_set;
 mod decades;

@@ -13,6 +13,7 @@ use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::{Gate, Limits};
 use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
+use shared::traces;
 
 use super::background::Background;
 use super::database;
@@ -48,6 +49,7 @@ impl Serve {
         for notice in settings.notices() {
             tracing::warn!("{notice}");
         }
+        traces::start(config.common.traces.as_ref(), "movies-api", VERSION)?;
         let stop = serve::stop_signal()?;
         let listener = serve::bind(config.bind, BIND).await?;
         let metrics = Metrics::bind(config.metrics_bind).await?;

@@ -34,6 +34,7 @@ mod reviews;
 mod revocations;
 mod show_movie;
 mod support;
+mod traces;
 mod tutorial;
 mod write_movies;
 

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::{ConfigError, Setting, Settings};
 use crate::cli::parse_address;
 use crate::db;
+use crate::traces::{self, TracesConfig};
 
 /// Settings without a service's section.
 pub const COMMON: &[Setting] = &[
@@ -21,6 +22,9 @@ pub const COMMON: &[Setting] = &[
     Setting::secret("MYAPI_DATABASE__DEV", "Postgres URL for MYAPI_ENV=dev"),
     Setting::secret("MYAPI_DATABASE__STAGE", "Postgres URL for MYAPI_ENV=stage"),
     Setting::secret("MYAPI_DATABASE__PROD", "Postgres URL for MYAPI_ENV=prod"),
+    traces::SETTINGS[0],
+    traces::SETTINGS[1],
+    traces::SETTINGS[2],
 ];
 
 /// Which of the three databases is used, and how strict a service is about secrets and addresses.
@@ -56,6 +60,8 @@ pub struct CommonConfig {
     pub database: DatabaseConfig,
     /// The database by a session on the primary, where the other goes through a pooler or to a standby.
     pub direct: Option<DatabaseConfig>,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
 }
 
 /// Where the database is.
@@ -87,7 +93,8 @@ impl CommonConfig {
         let options =
             db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(variable, &error.to_string()))?;
         let database = DatabaseConfig { options, variable: variable.to_owned() };
-        Ok(Self { environment, database, direct: read_direct(settings, section)? })
+        let direct = read_direct(settings, section)?;
+        Ok(Self { environment, database, direct, traces: TracesConfig::read(settings)? })
     }
 
     /// The database by a session on the primary.

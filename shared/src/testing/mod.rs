@@ -6,6 +6,8 @@
 
 #![expect(clippy::expect_used, reason = "a fixture that fails must fail the test")]
 
+#[cfg(feature = "otlp")]
+mod collector;
 mod command_line;
 pub mod commands;
 pub mod documented;
@@ -17,6 +19,8 @@ mod pooler;
 mod proxy;
 pub mod raw;
 
+#[cfg(feature = "otlp")]
+pub use collector::{Collector, Received};
 pub use command_line::faults_in_help;
 pub use issuer::{TestIssuer, TokenBuilder};
 pub use key_server::{Answer, KeyServer};

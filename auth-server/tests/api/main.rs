@@ -22,6 +22,7 @@ mod clients_cli;
 mod code;
 mod command_line;
 mod device;
+mod device_bound;
 mod docs;
 mod doctor;
 mod dpop;

@@ -1,5 +1,6 @@
-//! What tests of any resource server need: keys, tokens good and bad ([`mutations`]), an issuer's key endpoint that misbehaves on
-//! demand, a proxy that cuts or stalls connections, requests that no client library would send ([`raw`]), figures for soaks ([`figures`]), and the look of a command line.
+//! What tests of any resource server need: keys, tokens good and bad ([`mutations`]), an issuer's key endpoint that
+//! misbehaves on demand, a proxy that cuts or stalls connections, requests that no client library would send ([`raw`]),
+//! the tables of the README ([`readme`]), figures for soaks ([`figures`]), and the look of a command line.
 //!
 //! Behind the feature `testing`, so that no shipped binary can sign anything. What fails here panics: a broken
 //! fixture is a broken test.
@@ -18,6 +19,7 @@ pub mod mutations;
 mod pooler;
 mod proxy;
 pub mod raw;
+pub mod readme;
 
 #[cfg(feature = "otlp")]
 pub use collector::{Collector, Received};

@@ -37,7 +37,7 @@ async fn o01_a_login_is_traced_with_its_hash_and_nothing_secret(pool: Pool) {
     assert!(children("postgresql") > 0, "{spans:#?}");
     // Each line of it names the request, the trace and the span, whatever part it is of.
     let lines: Vec<_> = log.iter().filter(|line| line["span"]["request.id"] == good.request_id()).collect();
-    assert!(lines.len() >= 2, "{log:?}");
+    assert!(!lines.is_empty(), "{log:?}");
     assert!(
         lines.iter().all(|line| line["span"]["trace.id"] == TRACE && line["span"]["span.id"] == request.id.as_str())
     );

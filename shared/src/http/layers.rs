@@ -99,8 +99,8 @@ where
     }
 }
 
-/// `client.forwarded` (the client that a trusted proxy names), `client.id` and `user.id` are filled in by whoever learns
-/// them; each line of the request has them from then on.
+/// `client.forwarded` (the client that a trusted proxy names), `client.id`, `user.id` and `token.grant` (by which a token
+/// was given out) are filled in by whoever learns them; each line of the request has them from then on.
 fn span(request: &Request, id: Uuid) -> Span {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     // At this level so that `RUST_LOG=error` leaves the request's id on the lines that are left.
@@ -113,6 +113,7 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
+        token.grant = tracing::field::Empty,
         trace.id = trace::find_id(request.headers()),
         error.code = tracing::field::Empty,
     )

@@ -19,6 +19,7 @@ mod client_credentials;
 mod clients;
 mod clients_apply;
 mod clients_cli;
+mod clients_known;
 mod code;
 mod command_line;
 mod device;

@@ -21,9 +21,9 @@ fn weight_at(cache_kib: u32, memory_kib: u32, iterations: u32) -> (Weight, Durat
     let (weights, kind) = (Weights::default(), Kind::current(&params));
     let mut disturbance = 0;
     weights.weigh((kind, &params), &current, |top_up_kib| {
-        // Every fourth turn something else comes in between.
+        // Every fifth turn something else comes in between.
         disturbance += 1;
-        let factor = if disturbance % 4 == 0 { 3 } else { 1 };
+        let factor = if disturbance % 5 == 0 { 3 } else { 1 };
         let top_up = time(top_up_kib, current.t_cost(), cache_kib);
         Ok::<_, Infallible>(Turn { current: of(&current) * factor, kind: of(&params), top_up })
     });

@@ -2,10 +2,11 @@
 //! version starts beside a newer one where it is told to. With real binaries of two versions: `cargo xtask soak two-versions`.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use shared::db::{MIGRATOR, Pool};
-use sqlx::PgConnection;
+use shared::db::{self, MIGRATOR, Pool};
 use sqlx::migrate::Migrator;
+use sqlx::{Executor as _, PgConnection};
 
 use crate::app::{PASSWORD, TestApp, login};
 use crate::process::binary::Binary;
@@ -39,14 +40,20 @@ async fn demanded(conn: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(conn).await.unwrap()
 }
 
+/// The migrations that an older version knows.
+fn first(count: usize) -> Migrator {
+    let mut part = Migrator::with_migrations(MIGRATOR.iter().take(count).cloned().collect());
+    part.dangerous_set_table_name(MIGRATOR.table_name.clone());
+    part.create_schema("myapi");
+    part
+}
+
 #[sqlx::test]
 async fn f30_no_migration_takes_away_what_a_version_before_it_uses(pool: Pool) {
     let mut conn = pool.acquire().await.unwrap();
     let mut versions: Vec<(i64, Offered, Vec<String>)> = Vec::new();
     for count in 1..=MIGRATOR.iter().count() {
-        let mut part = Migrator::with_migrations(MIGRATOR.iter().take(count).cloned().collect());
-        part.dangerous_set_table_name(MIGRATOR.table_name.clone());
-        part.create_schema("myapi");
+        let part = first(count);
         part.run_direct(None, &mut *conn, false).await.unwrap();
         let version = part.iter().last().unwrap().version;
         versions.push((version, offered(&mut conn).await, demanded(&mut conn).await));
@@ -81,4 +88,28 @@ async fn f22_f30_an_older_version_starts_on_a_newer_schema_where_it_is_told_to(p
     let log = server.stop().log();
     let warned = log.iter().find(|line| line["migration"] == 30_000_101_000_000_i64).unwrap();
     assert_eq!(warned["level"], "WARN");
+}
+
+/// The migration has one table and waits for the other, and somebody who has the other comes for the one: a deadlock, if it
+/// would not give way.
+#[sqlx::test]
+async fn f30_a_migration_gives_way_to_those_who_serve(pool: Pool) {
+    const BINDS_TOKENS: i64 = 20_261_126_120_000;
+    let mut conn = pool.acquire().await.unwrap();
+    let before = MIGRATOR.iter().take_while(|migration| migration.version < BINDS_TOKENS).count();
+    first(before).run_direct(None, &mut *conn, false).await.unwrap();
+    let mut serving = pool.begin().await.unwrap();
+    serving.execute("select from myapi.authorization_codes").await.unwrap();
+    let migrating = tokio::spawn(async move { db::migrate(&mut conn).await });
+    let waits =
+        "select exists (select from pg_locks where not granted and relation = 'myapi.authorization_codes'::regclass)";
+    let mut looking = pool.acquire().await.unwrap();
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *looking).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    serving.execute("select from myapi.families").await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    serving.commit().await.unwrap();
+    assert_eq!(migrating.await.unwrap().unwrap(), MIGRATOR.iter().count() - before);
 }

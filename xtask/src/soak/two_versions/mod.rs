@@ -14,6 +14,7 @@ mod older;
 mod replica;
 mod seen;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -32,7 +33,6 @@ use self::seen::Seen;
 use super::figures::Figure;
 use super::table::Place;
 use crate::bench::database::{Code, GivenFor};
-use crate::bench::rig::free_addresses;
 use crate::interrupt::Interrupt;
 use crate::process::once::must;
 use crate::progress::say;
@@ -63,7 +63,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub fn run(place: &Place<'_>, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     let Place { checkout, programs, environment, home, database, .. } = place;
     let older = place.older.programs(checkout, interrupt)?;
-    let [auth, movies, old_auth, old_movies, new_auth, new_movies] = free_addresses()?;
+    let [auth, movies, old_auth, old_movies, new_auth, new_movies] = kept_addresses()?;
     let front = Addresses { auth, movies };
     let services = |programs| Services::new(programs, environment, front, database.url.clone(), home);
     let made = provision(checkout, services(older), false, interrupt)?;
@@ -83,10 +83,18 @@ pub fn run(place: &Place<'_>, interrupt: &Interrupt) -> Result<Vec<Figure>> {
     Upgrade { place, old, new, world, interrupt }.play()
 }
 
+/// Addresses that stay free while nobody listens there: below the ports that systems give to those who connect.
+fn kept_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    let first = 12_000 + u16::try_from(std::process::id() % 1000)? * 16;
+    let ports = (first..first + 2000).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let free: Vec<SocketAddr> = ports.filter(|address| TcpListener::bind(address).is_ok()).take(N).collect();
+    free.try_into().map_err(|_| anyhow!("no free ports"))
+}
+
 /// A client, a service, a user, films and codes, by the older version's commands.
 fn world(place: &Place<'_>, old: &Services, front: Addresses, doors: Doors, interrupt: &Interrupt) -> Result<World> {
     let app = ["client", "create", CLIENT, "--public", "--grant", "password", "--grant", "refresh_token", "--grant"];
-    let app = [&app[..], &["authorization_code", "--redirect-uri", CALLBACK]].concat();
+    let app = [&app[..], &["authorization_code", "--native", "--redirect-uri", CALLBACK]].concat();
     let scopes = ["--scope", "movies:read", "--scope", "movies:write"];
     must(&old.auth(&[&app[..], &scopes].concat()), None, "", interrupt)?;
     let audience = format!("http://{}", front.movies);

@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Result;
+use hyper::StatusCode;
+use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::super::client::{Ask, Client};
@@ -45,6 +48,26 @@ const FAULTS: [(Fault, &str); 5] = [
     (Fault::Wrong, "other wrong answers"),
 ];
 
+/// What came of a request that was sent.
+struct Heard {
+    answer: Result<(StatusCode, Bytes)>,
+    took: Duration,
+}
+
+/// Sends on a connection of its own.
+///
+/// # Errors
+/// When there is no connection, or it ended before the request was sent: whoever asks may ask somebody else.
+async fn send(to: SocketAddr, request: Ask) -> Result<Heard> {
+    let mut client = Client::connect(Ipv4Addr::LOCALHOST, to).await?;
+    let begun = Instant::now();
+    let answer = client.ask(request).await;
+    match answer {
+        Err(error) if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_closed) => Err(error),
+        answer => Ok(Heard { answer, took: begun.elapsed() }),
+    }
+}
+
 /// Counts of a whole run.
 #[derive(Default)]
 pub struct Seen {
@@ -60,8 +83,8 @@ impl Seen {
     /// One request on a connection of its own; `None` where there is no answer, which is noted.
     pub async fn ask(&self, to: SocketAddr, request: Ask) -> Option<Answer> {
         let asked = format!("{} {}", request.method(), request.uri());
-        match Client::connect(Ipv4Addr::LOCALHOST, to).await {
-            Ok(client) => self.hear(client, &asked, request).await,
+        match send(to, request).await {
+            Ok(heard) => self.hear(&asked, heard),
             Err(error) => self.fault(Fault::Reset, &format!("{asked}: {error:#}")),
         }
     }
@@ -69,16 +92,17 @@ impl Seen {
     /// The same of a replica by its own address: `None`, and no fault, where it has just closed its door.
     pub async fn ask_replica(&self, to: SocketAddr, request: Ask) -> Option<Answer> {
         let asked = format!("{} {}", request.method(), request.uri());
-        let client = Client::connect(Ipv4Addr::LOCALHOST, to).await.ok()?;
-        self.hear(client, &asked, request).await
+        match send(to, request).await {
+            Ok(heard) => self.hear(&asked, heard),
+            Err(_) => None,
+        }
     }
 
-    async fn hear(&self, mut client: Client, asked: &str, request: Ask) -> Option<Answer> {
-        let begun = Instant::now();
-        match client.ask(request).await {
+    fn hear(&self, asked: &str, heard: Heard) -> Option<Answer> {
+        match heard.answer {
             Ok((status, body)) => {
                 self.answers.fetch_add(1, Ordering::Relaxed);
-                let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let took = u64::try_from(heard.took.as_millis()).unwrap_or(u64::MAX);
                 self.slowest.fetch_max(took, Ordering::Relaxed);
                 if status.is_server_error() {
                     let body = String::from_utf8_lossy(&body);

@@ -9,6 +9,7 @@ use shared::db::pooler::{self, PoolerError};
 use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::metrics::{self, Exporter};
+use shared::traces;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::net::TcpListener;
@@ -51,6 +52,7 @@ impl Serve {
                  all of them share the proxy's limits of failed logins"
             );
         }
+        traces::start(context.config.common.traces.as_ref(), "auth-server", super::VERSION)?;
         // First what no waiting for the database can mend.
         context.config.key_ring()?;
         let listener = serve::bind(context.config.bind, super::BIND).await?;

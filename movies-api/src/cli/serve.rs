@@ -13,6 +13,7 @@ use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::{Gate, Limits};
 use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
+use shared::traces;
 
 use super::background::Background;
 use super::database;
@@ -48,6 +49,7 @@ impl Serve {
         for notice in settings.notices() {
             tracing::warn!("{notice}");
         }
+        traces::start(config.common.traces.as_ref(), "movies-api", VERSION)?;
         let stop = serve::stop_signal()?;
         let listener = serve::bind(config.bind, BIND).await?;
         let metrics = Metrics::bind(config.metrics_bind).await?;
@@ -76,8 +78,8 @@ impl Serve {
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let login = Endpoints::of(&config.issuer);
-        let docs_client = config.docs_client.clone();
-        let options = AppOptions { is_https, resource, has_docs: config.has_docs, login, docs_client };
+        let (cors_origins, docs_client) = (config.cors_origins.clone(), config.docs_client.clone());
+        let options = AppOptions { is_https, resource, cors_origins, has_docs: config.has_docs, login, docs_client };
         let app = app::router(AppState { relay: pool.clone().into(), primary, gate }, options);
 
         tracing::info!(

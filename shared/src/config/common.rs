@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::{ConfigError, Setting, Settings};
 use crate::cli::parse_address;
 use crate::db;
+use crate::traces::{self, TracesConfig};
 
 /// Whether a database that a newer version has migrated is taken.
 pub const ACCEPT_NEWER: &str = "MYAPI_DATABASE__ACCEPT_NEWER";
@@ -29,6 +30,9 @@ pub const COMMON: &[Setting] = &[
         "false",
         "true lets a version start on a database that a newer one has migrated: to go back to it, or in the middle of an upgrade",
     ),
+    traces::SETTINGS[0],
+    traces::SETTINGS[1],
+    traces::SETTINGS[2],
 ];
 
 /// Which of the three databases is used, and how strict a service is about secrets and addresses.
@@ -66,6 +70,8 @@ pub struct CommonConfig {
     pub direct: Option<DatabaseConfig>,
     /// Whether a database that a newer version has migrated is taken: migrations only add, so an older one can go on.
     pub accepts_newer: bool,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
 }
 
 /// Where the database is.
@@ -98,7 +104,7 @@ impl CommonConfig {
             db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(variable, &error.to_string()))?;
         let database = DatabaseConfig { options, variable: variable.to_owned() };
         let (direct, accepts_newer) = (read_direct(settings, section)?, settings.get(ACCEPT_NEWER)?);
-        Ok(Self { environment, database, direct, accepts_newer })
+        Ok(Self { environment, database, direct, accepts_newer, traces: TracesConfig::read(settings)? })
     }
 
     /// The database by a session on the primary.

@@ -7,6 +7,7 @@
 
 mod common;
 mod layers;
+mod origins;
 mod settings;
 
 pub use common::{ACCEPT_NEWER, COMMON, CommonConfig, DatabaseConfig, Environment, address};

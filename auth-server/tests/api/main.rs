@@ -54,6 +54,7 @@ mod resource_server_report;
 mod revoke;
 mod token;
 mod token_explain;
+mod upgrades;
 mod users;
 mod users_addresses;
 mod users_cli;

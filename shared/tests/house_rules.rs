@@ -344,6 +344,15 @@ fn time_comes_from_the_clock() {
     }
 }
 
+#[test]
+fn the_test_crates_have_names_of_their_own() {
+    for package in ["auth-server", "movies-api", "shared"] {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("Cargo.toml");
+        let own = format!("name = \"{}_api\"\npath = \"tests/api/main.rs\"", package.replace('-', "_"));
+        assert!(fs::read_to_string(manifest).unwrap().contains(&own), "{package}: databases of tests are named by it");
+    }
+}
+
 /// Who does not trace does not build for it: neither service has a crate of OpenTelemetry unless it is asked to.
 #[test]
 fn a_build_without_the_feature_has_no_crate_of_traces() {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use shared::config::ACCEPT_NEWER;
 use shared::db::pooler::{self, PoolerError};
 use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
@@ -153,9 +154,16 @@ async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
         SchemaState::Behind(missing) => {
             bail!("the database lacks {missing} migrations of this version: run `auth-server migrate` first")
         }
+        SchemaState::Ahead(version) if config.common.accepts_newer => {
+            tracing::warn!(
+                migration = version,
+                "the database is newer than this program: it goes on, as it was told to"
+            );
+            Ok(())
+        }
         SchemaState::Ahead(version) => bail!(
             "the database has migration {version}, which this version does not know: it was migrated by a newer one; \
-             run that one"
+             run that one (or set {ACCEPT_NEWER}=true)"
         ),
     }
 }

@@ -102,8 +102,8 @@ where
     }
 }
 
-/// `client.forwarded` (the client that a trusted proxy names), `client.id` and `user.id` are filled in by whoever learns
-/// them; each line of the request has them from then on.
+/// `client.forwarded` (the client that a trusted proxy names), `client.id`, `user.id` and `token.grant` (by which a token
+/// was given out) are filled in by whoever learns them; each line of the request has them from then on.
 fn span(request: &Request, id: Uuid, traced: &ServerSpan) -> Span {
     let ids = traced.ids();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
@@ -117,6 +117,7 @@ fn span(request: &Request, id: Uuid, traced: &ServerSpan) -> Span {
         client.forwarded = tracing::field::Empty,
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
+        token.grant = tracing::field::Empty,
         trace.id = ids.as_ref().map_or_else(|| trace::find_id(request.headers()), |ids| Some(ids.trace.as_str())),
         span.id = ids.as_ref().map(|ids| ids.span.as_str()),
         error.code = tracing::field::Empty,

@@ -6,31 +6,9 @@ pub const SECRET_LIMITS: &str = "
     from myapi.throttle
     join unnest($1::smallint[], $2::integer[]) as asked (kind, slot) using (kind, slot)
 ";
-/// `clients`: a client and its secrets.
-pub const CLIENT_WITH_SECRETS: &str = r#"
-    select c.client_id, c.name, c.kind, c.grants, c.scopes, c.default_scopes, c.audience, c.serves,
-           c.application_type, c.redirect_uris, c.post_logout_redirect_uris, c.skips_consent,
-           c.access_token_ttl, c.refresh_token_idle_ttl, c.refresh_token_ttl, c.refresh_retry_window,
-           c.client_version, c.created_at, c.disabled_at, c.audiences,
-           c.require_pushed_authorization_requests, c.dpop_bound_access_tokens,
-           c.token_endpoint_auth_method, c.jwks, c.jwks_uri,
-           array(
-               select s.secret_hash
-               from myapi.client_secrets s
-               where s.client_id = c.client_id and (s.expires_at is null or s.expires_at > $2)
-           ) as "secret_hashes!"
-    from myapi.clients c
-    where c.client_id = $1 and c.deleted_at is null
-"#;
-/// `clients`: a client.
-pub const CLIENT: &str = "
-    select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
-           redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-           refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
-           require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
-           jwks, jwks_uri
-    from myapi.clients
-    where client_id = $1 and deleted_at is null
+/// `clients`: whether a client and its secrets are as they were when they were read.
+pub const CLIENT_REVISION: &str = "
+    select revision from myapi.clients where client_id = $1 and deleted_at is null
 ";
 /// `users`: a user.
 pub const USER: &str = r#"
@@ -101,17 +79,31 @@ pub const HELD_SESSION: &str = "
 ";
 /// `users`: a user, held.
 pub const LOCKED_USER: &str = r#"
-    select 1 as "one!" from myapi.users where sub = $1 for share
+    select sub, email as "email!", name, hashed_password, email_verified, scopes, token_version, disabled_at,
+           created_at, password_changed_at
+    from myapi.users
+    where sub = $1 and email is not null
+    for share
 "#;
 /// `tokens`: a family and its first refresh token.
 pub const INSERT_FAMILY: &str = "
-    with family as (
+    with held as materialized (
+        select sub
+        from myapi.users
+        where sub = $2 and token_version = $6 and disabled_at is null and email is not null
+        for share
+    ),
+    family as (
         insert into myapi.families
             (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
              access_ttl, created_at, expires_at, dpop_jkt)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
+        select $1, held.sub, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15
+        from held
+        returning family_id
     )
-    insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)
+    insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at)
+    select $13, $14, family_id, $11
+    from family
 ";
 /// `revocations`: whether a token is dead.
 pub const IS_REVOKED: &str = r#"
@@ -148,8 +140,7 @@ mod tests {
         let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
         for (store, statement) in [
             (limits, SECRET_LIMITS),
-            (clients, CLIENT_WITH_SECRETS),
-            (clients, CLIENT),
+            (clients, CLIENT_REVISION),
             (users, USER),
             (tokens, FAMILY_ID),
             (tokens, LOCKED_FAMILY),

@@ -22,6 +22,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
+use shared::clock::Clock;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -110,7 +111,7 @@ fn world(place: &Place<'_>, old: &Services, front: Addresses, doors: Doors, inte
     must(old.movies(&["import"]).arg(films), None, "", interrupt)?;
 
     let given = GivenFor { client_id: CLIENT, redirect_uri: CALLBACK, scope: SCOPE, email: USER, challenge: CHALLENGE };
-    let now = u32::try_from(chrono::Utc::now().timestamp())?;
+    let now = u32::try_from(Clock::system().now().timestamp())?;
     let codes: Vec<Code> = (0..CODES).map(|_| Code::generate(now)).collect::<Result<_>>()?;
     place.database.insert_codes(&codes, &given)?;
     let callback = CALLBACK.replace(':', "%3A").replace('/', "%2F");

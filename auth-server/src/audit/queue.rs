@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use shared::clock::Clock;
 use shared::db::Pool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::checkpoint::Witness;
@@ -45,6 +45,8 @@ pub(super) struct Tally {
     pub(super) lost: AtomicU64,
     /// Whether the log has it that the queue is full.
     pub(super) is_full_told: AtomicBool,
+    /// Ends the writer's rest: somebody waits for it, or the queue fills.
+    pub(super) hurry: Notify,
 }
 
 /// The audit log of this process. Clones share the queue; the writer ends with [`Audit::close`] or with the last clone.
@@ -96,12 +98,22 @@ impl Audit {
                 tracing::error!("the audit queue is full: events are not recorded until the database takes them again");
             }
         }
+        if self.queue.capacity() < self.queue.max_capacity() / 2 {
+            self.tally.hurry.notify_one();
+        }
+    }
+
+    /// Whether the writer is there to take it.
+    async fn send(&self, message: Message) -> bool {
+        let is_sent = self.queue.send(message).await.is_ok();
+        self.tally.hurry.notify_one();
+        is_sent
     }
 
     /// Waits until everything noted so far is written or lost.
     pub async fn flush(&self) {
         let (done, answer) = oneshot::channel();
-        if self.queue.send(Message::Flush(done)).await.is_ok() {
+        if self.send(Message::Flush(done)).await {
             // A writer that ended has nothing left.
             let _ = answer.await;
         }
@@ -112,7 +124,7 @@ impl Audit {
     pub async fn close(&self, patience: Duration) -> bool {
         let (done, answer) = oneshot::channel();
         let closing = async {
-            if self.queue.send(Message::Close(done)).await.is_ok() {
+            if self.send(Message::Close(done)).await {
                 let _ = answer.await;
             }
         };

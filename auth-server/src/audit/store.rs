@@ -15,18 +15,19 @@ const COLUMNS: &str = "at, event, outcome, reason, subject, client_id, address, 
 
 /// Rows whose insertion was answered by nobody may be there already: they are the same ones.
 pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> Result<(), DbError> {
-    fn texts(rows: &[Row], column: impl Fn(&Row) -> &Option<String>) -> Vec<Option<String>> {
-        rows.iter().map(|row| column(row).clone()).collect()
+    // Borrowed: each token that is given out comes by here.
+    fn texts(rows: &[Row], column: impl Fn(&Row) -> &Option<String>) -> Vec<Option<&str>> {
+        rows.iter().map(|row| column(row).as_deref()).collect()
     }
     let writers: Vec<Uuid> = rows.iter().map(|row| row.writer).collect();
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     let times: Vec<DateTime<Utc>> = rows.iter().map(|row| row.at).collect();
-    let events: Vec<String> = rows.iter().map(|row| row.event.clone()).collect();
-    let outcomes: Vec<String> = rows.iter().map(|row| row.outcome.clone()).collect();
-    let actors: Vec<String> = rows.iter().map(|row| row.actor.clone()).collect();
+    let events: Vec<&str> = rows.iter().map(|row| row.event.as_str()).collect();
+    let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+    let actors: Vec<&str> = rows.iter().map(|row| row.actor.as_str()).collect();
     let request_ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.request_id).collect();
-    let before: Vec<Vec<u8>> = rows.iter().map(|row| row.prev_hash.clone()).collect();
-    let hashes: Vec<Vec<u8>> = rows.iter().map(|row| row.hash.clone()).collect();
+    let before: Vec<&[u8]> = rows.iter().map(|row| row.prev_hash.as_slice()).collect();
+    let hashes: Vec<&[u8]> = rows.iter().map(|row| row.hash.as_slice()).collect();
     sqlx::query!(
         "insert into myapi.audit_events (writer, seq, at, event, outcome, reason, subject, client_id, address, request_id,
                                          actor, detail, prev_hash, hash)
@@ -40,17 +41,17 @@ pub(super) async fn insert(conn: &mut Conn, rows: &[Row]) -> Result<(), DbError>
         &writers,
         &seqs,
         &times,
-        &events,
-        &outcomes,
-        &texts(rows, |row| &row.reason) as &[Option<String>],
-        &texts(rows, |row| &row.subject) as &[Option<String>],
-        &texts(rows, |row| &row.client_id) as &[Option<String>],
-        &texts(rows, |row| &row.address) as &[Option<String>],
+        &events as &[&str],
+        &outcomes as &[&str],
+        &texts(rows, |row| &row.reason) as &[Option<&str>],
+        &texts(rows, |row| &row.subject) as &[Option<&str>],
+        &texts(rows, |row| &row.client_id) as &[Option<&str>],
+        &texts(rows, |row| &row.address) as &[Option<&str>],
         &request_ids as &[Option<Uuid>],
-        &actors,
-        &texts(rows, |row| &row.detail) as &[Option<String>],
-        &before,
-        &hashes,
+        &actors as &[&str],
+        &texts(rows, |row| &row.detail) as &[Option<&str>],
+        &before as &[&[u8]],
+        &hashes as &[&[u8]],
     )
     .execute(conn)
     .await?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use shared::clock::Clock;
 use shared::db::{self, DbError, Pool};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::chain::Head;
@@ -80,7 +80,7 @@ impl Writer {
                 }
             };
             let Some(first) = message else { return };
-            let batch = gather(first, &mut messages).await;
+            let batch = gather(first, &mut messages, &self.tally.hurry).await;
             let is_last = batch.is_last;
             self.write(batch.records, &messages).await;
             if is_last {
@@ -159,13 +159,17 @@ impl Writer {
     }
 }
 
-/// Takes what comes within a moment; whoever waits for it ends the moment.
-async fn gather(first: Message, messages: &mut mpsc::Receiver<Message>) -> Batch {
+/// Takes what comes within a moment; whoever waits for it ends the moment. Looked at when the moment ends, and not for each
+/// as it comes: a busy server would be woken as often as it is asked.
+async fn gather(first: Message, messages: &mut mpsc::Receiver<Message>, hurry: &Notify) -> Batch {
     let mut batch = Batch::default();
     batch.add(first);
-    let until = Instant::now() + LINGER;
+    if !batch.is_ready() && messages.len() < BATCH {
+        // Either will do.
+        let _ = timeout(LINGER, hurry.notified()).await;
+    }
     while !batch.is_ready()
-        && let Ok(Some(message)) = timeout_at(until, messages.recv()).await
+        && let Ok(message) = messages.try_recv()
     {
         batch.add(message);
     }

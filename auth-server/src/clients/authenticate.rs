@@ -17,12 +17,14 @@ use super::store;
 impl Clients {
     /// Finds the client and checks its secret in constant time (RFC 6749 section 3.2.1), in one query: every grant pays
     /// it. Or checks what it signed (RFC 7523 section 3), and remembers that.
+    /// What was read before is not read again while it is as it was.
     ///
     /// # Errors
     /// [`AuthenticateError`] with the reason for the log.
-    pub async fn authenticate(&self, presented: &Presented) -> Result<Client, AuthenticateError> {
+    pub async fn authenticate(&self, presented: &Presented) -> Result<Arc<Client>, AuthenticateError> {
         if let Proof::Assertion(assertion) = &presented.proof {
-            return self.authenticate_assertion(presented, assertion).await;
+            // Boxed: keys may have to be fetched, and every other request would carry the room for that.
+            return Box::pin(self.authenticate_assertion(presented, assertion)).await;
         }
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         self.authenticate_in(&mut conn, presented).await
@@ -33,10 +35,14 @@ impl Clients {
     ///
     /// # Errors
     /// As [`Clients::authenticate`].
-    pub async fn authenticate_in(&self, conn: &mut Conn, presented: &Presented) -> Result<Client, AuthenticateError> {
-        let found = store::find_with_secrets(conn, &presented.client_id, self.clock.now()).await?;
-        let (client, hashes) = found.ok_or(AuthenticateError::Unknown)?;
-        note(&client);
+    pub async fn authenticate_in(
+        &self,
+        conn: &mut Conn,
+        presented: &Presented,
+    ) -> Result<Arc<Client>, AuthenticateError> {
+        let known = self.known.find(conn, &presented.client_id).await?.ok_or(AuthenticateError::Unknown)?;
+        let client = &known.client;
+        note(client);
         match (client.authentication.method, &presented.proof) {
             (AuthMethod::None, Proof::None) => {}
             (AuthMethod::None, Proof::Secret(_)) => return Err(AuthenticateError::SecretUnexpected),
@@ -46,7 +52,7 @@ impl Clients {
             (AuthMethod::PrivateKeyJwt, _) => return Err(AuthenticateError::AssertionMissing),
             (AuthMethod::Secret, Proof::None) => return Err(AuthenticateError::SecretMissing),
             (AuthMethod::Secret, Proof::Secret(secret)) => {
-                if !SecretHash::of(secret.expose_secret()).is_among(&hashes) {
+                if !SecretHash::of(secret.expose_secret()).is_among(known.secrets_at(self.clock.now())) {
                     return Err(AuthenticateError::SecretWrong);
                 }
             }
@@ -58,15 +64,16 @@ impl Clients {
         &self,
         presented: &Presented,
         assertion: &Assertion,
-    ) -> Result<Client, AuthenticateError> {
+    ) -> Result<Arc<Client>, AuthenticateError> {
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
-        let client = store::find(&mut conn, &presented.client_id).await?.ok_or(AuthenticateError::Unknown)?;
+        let known = self.known.find(&mut conn, &presented.client_id).await?.ok_or(AuthenticateError::Unknown)?;
         drop(conn);
-        note(&client);
+        let client = &known.client;
+        note(client);
         if client.authentication.method != AuthMethod::PrivateKeyJwt || *assertion.client_id() != client.client_id {
             return Err(AuthenticateError::AssertionUnexpected);
         }
-        let keys = self.keys_of(&client, assertion.kid()).await?;
+        let keys = self.keys_of(client, assertion.kid()).await?;
         let now = self.clock.now();
         let used = assertion.check(&keys, &self.audiences, now)?;
         // Only what the client did sign gets a row: strangers cannot fill the table.
@@ -92,6 +99,6 @@ fn note(client: &Client) {
     crate::audit::note_client(&client.client_id);
 }
 
-fn enabled(client: Client) -> Result<Client, AuthenticateError> {
-    if client.disabled_at.is_some() { Err(AuthenticateError::Disabled) } else { Ok(client) }
+fn enabled(client: &Arc<Client>) -> Result<Arc<Client>, AuthenticateError> {
+    if client.disabled_at.is_some() { Err(AuthenticateError::Disabled) } else { Ok(Arc::clone(client)) }
 }

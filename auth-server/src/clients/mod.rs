@@ -9,7 +9,7 @@
 //!
 //! - `authentication`: the ways in which a client says who it is, and its keys.
 //! - `assertion` and `key_sources`: what a client signs, and where the keys for that are read.
-//! - `authenticate`: one query for the client and the hashes of its secrets.
+//! - `authenticate`: one query for the client and the hashes of its secrets; `known`: or for less, where they are known.
 //! - `rules` and `redirect`: what every registration keeps to.
 //! - `service`: one client is registered, changed, disabled, deleted, or gets a new secret.
 //! - `declared`: all clients at once, from a description of how they are to be.
@@ -20,6 +20,7 @@ mod authentication;
 mod declared;
 mod error;
 mod key_sources;
+mod known;
 mod lifetimes;
 mod model;
 mod redirect;

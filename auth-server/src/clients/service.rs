@@ -10,6 +10,7 @@ use shared::db::{Conn, DbError, Pool};
 use super::authentication::AuthMethod;
 use super::error::ClientError;
 use super::key_sources::KeySources;
+use super::known::KnownClients;
 use super::model::{Client, ClientId, GrantType, NewClient};
 use super::secret::{ClientSecret, KnownSecret, Rotated};
 use super::{rules, store};
@@ -24,6 +25,7 @@ pub struct Clients {
     pub(super) clock: Clock,
     pub(super) key_sources: KeySources,
     pub(super) audiences: Arc<[String]>,
+    pub(super) known: KnownClients,
     resource_servers: ResourceServers,
     longest_refresh: Duration,
 }
@@ -32,8 +34,8 @@ impl Clients {
     /// A service over this pool. No client may have refresh tokens that live longer than `longest_refresh`.
     #[must_use]
     pub fn new(pool: Pool, clock: Clock, resource_servers: ResourceServers, longest_refresh: Duration) -> Self {
-        let (key_sources, audiences) = (KeySources::new(), Arc::default());
-        Self { pool, clock, key_sources, audiences, resource_servers, longest_refresh }
+        let (key_sources, audiences, known) = (KeySources::new(), Arc::default(), KnownClients::new());
+        Self { pool, clock, key_sources, audiences, known, resource_servers, longest_refresh }
     }
 
     /// Takes assertions whose `aud` is one of these; without, there is none that would do.
@@ -108,12 +110,12 @@ impl Clients {
         store::find(&mut conn, client_id).await?.ok_or_else(|| ClientError::Unknown(client_id.clone()))
     }
 
-    /// A client, on the caller's connection.
+    /// A client, on the caller's connection. What was read before is not read again while it is as it was.
     ///
     /// # Errors
     /// [`DbError`] when there is no answer.
-    pub async fn find_in(&self, conn: &mut Conn, client_id: &ClientId) -> Result<Option<Client>, DbError> {
-        store::find(conn, client_id).await
+    pub async fn find_in(&self, conn: &mut Conn, client_id: &ClientId) -> Result<Option<Arc<Client>>, DbError> {
+        Ok(self.known.find(conn, client_id).await?.map(|known| Arc::clone(&known.client)))
     }
 
     /// What is known of a client's secrets that are good now, the newest first.

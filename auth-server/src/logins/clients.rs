@@ -1,5 +1,7 @@
 //! Clients authenticate by their secrets.
 
+use std::sync::Arc;
+
 use shared::db::DbError;
 use shared::db::relay::Lent;
 
@@ -39,7 +41,7 @@ impl Logins {
         &self,
         presented: &Presented,
         origin: &Origin,
-    ) -> Result<Client, ClientAuthenticateError> {
+    ) -> Result<Arc<Client>, ClientAuthenticateError> {
         if matches!(presented.proof, Proof::None) {
             return Ok(self.clients.authenticate(presented).await?);
         }

@@ -4,11 +4,11 @@
 //! "Parameters sent without a value MUST be treated as if they were omitted" (RFC 6749 section 3.2).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::FromRequest;
 use http::Request;
-use oxide_auth::frontends::dev::QueryParameter as _;
 use oxide_auth_axum::{OAuthRequest, WebError};
 
 use super::error::TokenError;
@@ -48,7 +48,8 @@ impl ProtocolForm {
 
     /// A parameter of the body; `None` where it is absent or empty.
     pub(super) fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.oauth.body()?.unique_value(name).filter(|value| !value.is_empty())
+        let found = self.parameters.iter().find(|(known, value)| known == name && !value.is_empty());
+        found.map(|(_, value)| Cow::Borrowed(value.as_str()))
     }
 
     /// Every parameter of the body, in its order.
@@ -79,7 +80,7 @@ impl ProtocolForm {
     ///
     /// # Errors
     /// [`TokenError::NoClient`], [`TokenError::Client`].
-    pub(super) async fn client(&self, state: &AppState) -> Result<Client, TokenError> {
+    pub(super) async fn client(&self, state: &AppState) -> Result<Arc<Client>, TokenError> {
         let presented = self.presented()?.ok_or(TokenError::NoClient)?;
         self.authenticate(state, &presented).await
     }
@@ -88,7 +89,11 @@ impl ProtocolForm {
     ///
     /// # Errors
     /// [`TokenError::Client`], [`TokenError::Throttled`].
-    pub(super) async fn authenticate(&self, state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
+    pub(super) async fn authenticate(
+        &self,
+        state: &AppState,
+        presented: &Presented,
+    ) -> Result<Arc<Client>, TokenError> {
         Ok(state.logins.authenticate_client(presented, &self.origin).await?)
     }
 }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use shared::traces::{self, Part};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -238,6 +239,7 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce(&mut Memory) -> T + Send + 'static,
     {
+        let _span = traces::child(Part::PasswordHash);
         let (reply, mut answer) = oneshot::channel();
         let place: Place = self
             .0

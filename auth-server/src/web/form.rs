@@ -5,8 +5,6 @@
 //! 2. Percent-escapes are complete, the text is UTF-8 without NUL, and no parameter stands twice.
 //! 3. Nothing is read from the URI.
 
-use std::collections::HashSet;
-
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
@@ -135,15 +133,15 @@ pub async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, FormErr
 /// [`FormError`] for the first rule that is broken.
 pub fn parse(bytes: &[u8]) -> Result<Vec<(String, String)>, FormError> {
     let text = std::str::from_utf8(bytes).map_err(|_| FormError::Encoding)?;
-    let mut seen = HashSet::new();
-    let mut parameters = Vec::new();
+    let mut parameters: Vec<(String, String)> = Vec::new();
     for piece in text.split('&').filter(|piece| !piece.is_empty()) {
         if parameters.len() == MAX_PARAMETERS {
             return Err(FormError::TooManyParameters);
         }
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (name, value) = (decode_form(name)?, decode_form(value)?);
-        if !seen.insert(name.clone()) {
+        // There are few: looking through them takes less than a table of them.
+        if parameters.iter().any(|(known, _)| *known == name) {
             return Err(if name == "resource" { FormError::ResourceRepeated } else { FormError::Repeated });
         }
         parameters.push((name, value));

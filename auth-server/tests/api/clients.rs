@@ -264,9 +264,18 @@ async fn authentication_is_one_query(pool: Pool) {
     let options = app.pool.connect_options().as_ref().clone();
     let one = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let state = auth_server::state::AppState::start(app::config(&[]), one.clone(), app.clock.clone()).await.unwrap();
-    let count = "select count(*) from pg_prepared_statements where statement like '%clients%'";
-    let count = || sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.to_owned())).fetch_one(&one);
-    let before = count().await.unwrap();
+    let asked = "select statement from pg_prepared_statements where statement like '%clients%' order by prepare_time";
+    let asked = || sqlx::query_scalar::<_, String>(AssertSqlSafe(asked.to_owned())).fetch_all(&one);
+    let before = asked().await.unwrap().len();
     state.clients.authenticate(&presented).await.unwrap();
-    assert_eq!(count().await.unwrap() - before, 1, "statements that were prepared");
+    assert_eq!(asked().await.unwrap().len() - before, 1, "statements that were prepared");
+    // And a small one from then on.
+    state.clients.authenticate(&presented).await.unwrap();
+    state.clients.authenticate(&presented).await.unwrap();
+    let statements = asked().await.unwrap();
+    assert_eq!(statements.len() - before, 2);
+    assert_eq!(
+        statements.last().unwrap(),
+        "select revision from myapi.clients where client_id = $1 and deleted_at is null"
+    );
 }

@@ -35,8 +35,9 @@ pub(super) async fn check(
         Ok(client_id) => clients.find_in(&mut conn, &client_id).await?,
         Err(_) => None,
     };
-    check_client(client.as_ref(), named, findings);
-    check_user(context, &mut conn, client.as_ref(), named, findings).await
+    let client = client.as_deref();
+    check_client(client, named, findings);
+    check_user(context, &mut conn, client, named, findings).await
 }
 
 async fn check_key_state(context: &Context, kid: Option<&str>, findings: &mut Findings) -> anyhow::Result<()> {

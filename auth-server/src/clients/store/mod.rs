@@ -5,10 +5,15 @@ mod row;
 mod secrets;
 mod write;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use shared::db::{Conn, DbError};
+use uuid::Uuid;
 
+use super::known::{HeldSecret, Known};
 use super::model::{Client, ClientId, GrantType};
+use super::secret::SecretHash;
 use row::Row;
 
 pub(super) use assertions::insert_assertion;
@@ -51,28 +56,35 @@ pub(super) async fn find_locked(conn: &mut Conn, client_id: &ClientId) -> Result
     row.map(Client::try_from).transpose()
 }
 
-/// The client and the hashes of the secrets that are good now.
-pub(super) async fn find_with_secrets(
-    conn: &mut Conn,
-    client_id: &ClientId,
-    now: DateTime<Utc>,
-) -> Result<Option<(Client, Vec<Vec<u8>>)>, DbError> {
+/// What the client's revision is now. Every change of the client or its secrets makes another one, which nothing had before.
+pub(super) async fn find_revision(conn: &mut Conn, client_id: &ClientId) -> Result<Option<Uuid>, DbError> {
+    let revision = sqlx::query_scalar!(
+        "select revision from myapi.clients where client_id = $1 and deleted_at is null",
+        client_id.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(revision)
+}
+
+/// The client, its secrets, and the revision of both, as of one moment. Secrets that have ended may be among them.
+pub(super) async fn find_known(conn: &mut Conn, client_id: &ClientId) -> Result<Option<Known>, DbError> {
     let found = sqlx::query!(
         r#"select c.client_id, c.name, c.kind, c.grants, c.scopes, c.default_scopes, c.audience, c.serves,
                   c.application_type, c.redirect_uris, c.post_logout_redirect_uris, c.skips_consent,
                   c.access_token_ttl, c.refresh_token_idle_ttl, c.refresh_token_ttl, c.refresh_retry_window,
                   c.client_version, c.created_at, c.disabled_at, c.audiences,
                   c.require_pushed_authorization_requests, c.dpop_bound_access_tokens,
-                  c.token_endpoint_auth_method, c.jwks, c.jwks_uri,
+                  c.token_endpoint_auth_method, c.jwks, c.jwks_uri, c.revision,
                   array(
-                      select s.secret_hash
-                      from myapi.client_secrets s
-                      where s.client_id = c.client_id and (s.expires_at is null or s.expires_at > $2)
-                  ) as "secret_hashes!"
+                      select s.secret_hash from myapi.client_secrets s where s.client_id = c.client_id order by s.secret_id
+                  ) as "secret_hashes!",
+                  array(
+                      select s.expires_at from myapi.client_secrets s where s.client_id = c.client_id order by s.secret_id
+                  ) as "secret_ends!: Vec<Option<DateTime<Utc>>>"
            from myapi.clients c
            where c.client_id = $1 and c.deleted_at is null"#,
         client_id.as_str(),
-        now,
     )
     .fetch_optional(conn)
     .await?;
@@ -104,7 +116,15 @@ pub(super) async fn find_with_secrets(
         jwks: record.jwks,
         jwks_uri: record.jwks_uri,
     };
-    Ok(Some((row.try_into()?, record.secret_hashes)))
+    let secrets = record.secret_hashes.iter().zip(record.secret_ends).map(|(hash, expires_at)| {
+        let hash = SecretHash::from_bytes(hash).ok_or_else(|| {
+            let message = format!("client_secrets.secret_hash of client_id {:?} cannot be read", row.client_id);
+            DbError::Other(sqlx::Error::Decode(message.into()))
+        })?;
+        Ok(HeldSecret { hash, expires_at })
+    });
+    let secrets = secrets.collect::<Result<_, DbError>>()?;
+    Ok(Some(Known { client: Arc::new(row.try_into()?), secrets, revision: record.revision }))
 }
 
 pub(super) async fn list(conn: &mut Conn) -> Result<Vec<Client>, DbError> {

@@ -1,6 +1,7 @@
 //! The parameters of a token request, as the state machines ask for them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use oxide_auth::code_grant::accesstoken::{self, Authorization};
 use oxide_auth::code_grant::{client_credentials, refresh};
@@ -44,7 +45,11 @@ impl<'a> TokenRequest<'a> {
     }
 
     /// Authenticates a client, within the limits of where the request comes from.
-    pub(super) async fn authenticate(&self, state: &AppState, presented: &Presented) -> Result<Client, TokenError> {
+    pub(super) async fn authenticate(
+        &self,
+        state: &AppState,
+        presented: &Presented,
+    ) -> Result<Arc<Client>, TokenError> {
         self.form.authenticate(state, presented).await
     }
 

@@ -86,17 +86,18 @@ async fn o03_a_login_is_one_line_that_tells_who_whence_and_why(pool: Pool) {
     let sub = app.user.sub.to_string();
 
     assert_eq!(good.status, 200, "{}", good.body);
-    let line = one(&log, &good, "issued a token");
-    assert_eq!((&line["grant"], &line["level"]), (&"password".into(), &"INFO".into()));
+    let line = one(&log, &good, "answered");
+    assert_eq!((&line["span"]["token.grant"], &line["level"]), (&"password".into(), &"INFO".into()));
     assert_eq!((&line["span"]["client.id"], &line["span"]["user.id"]), (&PUBLIC.into(), &sub.as_str().into()));
     assert_eq!(line["span"]["client.address"], "127.0.0.1");
     assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
-    assert_eq!(lines(&log, &good).len(), 2, "and the one of the request");
+    assert_eq!((&line["http.status"], lines(&log, &good).len()), (&200.into(), 1));
 
     let disabled = (disabled, "user: the login was refused: disabled user", true);
     for (at, (answer, reason, is_known)) in refused.into_iter().chain([disabled]).enumerate() {
         let line = one(&log, &answer, "token request refused");
         assert_eq!(line["reason"], reason);
+        assert_eq!(line["span"]["token.grant"], Value::Null, "nothing was given out");
         let client = if at == 2 { CONFIDENTIAL } else { PUBLIC };
         assert_eq!(
             (&line["span"]["client.id"], &line["span"]["client.address"]),

@@ -21,7 +21,6 @@ use hyper::header::CONTENT_TYPE;
 use shared::clock::Clock;
 use shared::db::{Conn, Pool};
 use shared::token::keys::{KeySet, VerifyingKey};
-use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 use sqlx::{Connection as _, Row as _};
 
@@ -43,6 +42,8 @@ pub const REVOKE: &str = "/floor/revoke";
 const PREFIX: &str = "mrt1_";
 /// What an authorization code begins with.
 const CODE_PREFIX: &str = "mac1_";
+/// Of a client that was never disabled, as auth-server knows it from before.
+const CLIENT_VERSION: i64 = 1;
 /// Kinds of counters of a client's secret: at one address, everywhere, and when it was last right.
 const COUNTERS: [i16; 3] = [6, 7, 8];
 
@@ -90,7 +91,7 @@ fn first_key(keys: &KeySet) -> Option<Arc<VerifyingKey>> {
 }
 
 async fn client(State(floor): Shared, _: Bytes) -> Result<Response, Failure> {
-    authenticate(&floor, &mut *floor.pool.acquire().await?, floor.clock.now()).await?;
+    authenticate(&floor, &mut *floor.pool.acquire().await?).await?;
     Ok(Json(floor.issue(&floor.client)?).into_response())
 }
 
@@ -98,7 +99,7 @@ async fn refresh(State(floor): Shared, body: Bytes) -> Result<Response, Failure>
     let now = floor.clock.now();
     let (hash, expires_at) = read(last_value(&body), PREFIX)?;
     let mut conn = floor.pool.acquire().await?;
-    authenticate(&floor, &mut conn, now).await?;
+    authenticate(&floor, &mut conn).await?;
 
     let mut transaction = conn.begin().await?;
     let by_token = |statement| sqlx::query(statement).bind(hash.clone()).bind(expires_at);
@@ -135,7 +136,7 @@ async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
     let now = floor.clock.now();
     let (hash, expires_at) = read(last_value(&body), CODE_PREFIX)?;
     let mut conn = floor.pool.acquire().await?;
-    let version = authenticate(&floor, &mut conn, now).await?.try_get_unchecked::<i64, _>(16)?;
+    authenticate(&floor, &mut conn).await?;
     let by_code = |statement| sqlx::query(statement).bind(hash.clone()).bind(expires_at);
     let given = by_code(statements::CODE).fetch_one(&mut *conn).await?;
     let (sub, session): (Uuid, Uuid) = (given.try_get_unchecked(2)?, given.try_get_unchecked(4)?);
@@ -154,7 +155,7 @@ async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
         .bind(given.try_get_unchecked::<Vec<String>, _>(6)?)
         .bind("http://127.0.0.1:8000")
         .bind(given.try_get_unchecked::<i64, _>(3)?)
-        .bind(version)
+        .bind(CLIENT_VERSION)
         .bind(session)
         .bind(now)
         .bind(600_i32)
@@ -175,7 +176,7 @@ async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
 async fn introspect(State(floor): Shared, _: Bytes) -> Result<Response, Failure> {
     let now = floor.clock.now();
     let mut conn = floor.pool.acquire().await?;
-    authenticate(&floor, &mut conn, now).await?;
+    authenticate(&floor, &mut conn).await?;
     let id = Uuid::nil().to_string();
     let client_id = &floor.samples.client_id;
     sqlx::query(statements::IS_REVOKED)
@@ -189,7 +190,7 @@ async fn introspect(State(floor): Shared, _: Bytes) -> Result<Response, Failure>
         .bind(floor.published.kid())
         .fetch_one(&mut *conn)
         .await?;
-    sqlx::query(statements::CLIENT).bind(client_id).fetch_optional(&mut *conn).await?;
+    sqlx::query(statements::CLIENT_REVISION).bind(client_id).fetch_optional(&mut *conn).await?;
     sqlx::query(statements::USER).bind(Uuid::nil()).fetch_optional(&mut *conn).await?;
     Ok(([(CONTENT_TYPE, "application/json")], floor.samples.introspect.clone()).into_response())
 }
@@ -197,7 +198,7 @@ async fn introspect(State(floor): Shared, _: Bytes) -> Result<Response, Failure>
 async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure> {
     let now = floor.clock.now();
     let mut conn = floor.pool.acquire().await?;
-    authenticate(&floor, &mut conn, now).await?;
+    authenticate(&floor, &mut conn).await?;
     let (message, signature) = last_value(&body).rsplit_once('.').context("no token")?;
     if !floor.published.verify(message.as_bytes(), signature) {
         return Err(anyhow::anyhow!("a token of another key").into());
@@ -215,12 +216,12 @@ async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure
     Ok(StatusCode::OK)
 }
 
-/// The two statements by which a client's secret is checked; the client.
-async fn authenticate(floor: &Floor, conn: &mut Conn, now: DateTime<Utc>) -> Result<PgRow> {
+/// The two statements by which the secret of a client is checked that was read before.
+async fn authenticate(floor: &Floor, conn: &mut Conn) -> Result<()> {
     let counters = sqlx::query(statements::SECRET_LIMITS).bind(COUNTERS.to_vec()).bind(vec![1_i32, 2, 3]);
     counters.fetch_all(&mut *conn).await?;
-    let client = sqlx::query(statements::CLIENT_WITH_SECRETS).bind(&floor.samples.client_id).bind(now);
-    Ok(client.fetch_one(conn).await?)
+    sqlx::query(statements::CLIENT_REVISION).bind(&floor.samples.client_id).fetch_one(conn).await?;
+    Ok(())
 }
 
 impl Floor {

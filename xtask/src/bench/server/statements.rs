@@ -6,31 +6,9 @@ pub const SECRET_LIMITS: &str = "
     from myapi.throttle
     join unnest($1::smallint[], $2::integer[]) as asked (kind, slot) using (kind, slot)
 ";
-/// `clients`: a client and its secrets.
-pub const CLIENT_WITH_SECRETS: &str = r#"
-    select c.client_id, c.name, c.kind, c.grants, c.scopes, c.default_scopes, c.audience, c.serves,
-           c.application_type, c.redirect_uris, c.post_logout_redirect_uris, c.skips_consent,
-           c.access_token_ttl, c.refresh_token_idle_ttl, c.refresh_token_ttl, c.refresh_retry_window,
-           c.client_version, c.created_at, c.disabled_at, c.audiences,
-           c.require_pushed_authorization_requests, c.dpop_bound_access_tokens,
-           c.token_endpoint_auth_method, c.jwks, c.jwks_uri,
-           array(
-               select s.secret_hash
-               from myapi.client_secrets s
-               where s.client_id = c.client_id and (s.expires_at is null or s.expires_at > $2)
-           ) as "secret_hashes!"
-    from myapi.clients c
-    where c.client_id = $1 and c.deleted_at is null
-"#;
-/// `clients`: a client.
-pub const CLIENT: &str = "
-    select client_id, name, kind, grants, scopes, default_scopes, audience, serves, application_type,
-           redirect_uris, post_logout_redirect_uris, skips_consent, access_token_ttl, refresh_token_idle_ttl,
-           refresh_token_ttl, refresh_retry_window, client_version, created_at, disabled_at, audiences,
-           require_pushed_authorization_requests, dpop_bound_access_tokens, token_endpoint_auth_method,
-           jwks, jwks_uri
-    from myapi.clients
-    where client_id = $1 and deleted_at is null
+/// `clients`: whether a client and its secrets are as they were when they were read.
+pub const CLIENT_REVISION: &str = "
+    select revision from myapi.clients where client_id = $1 and deleted_at is null
 ";
 /// `users`: a user.
 pub const USER: &str = r#"
@@ -162,8 +140,7 @@ mod tests {
         let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
         for (store, statement) in [
             (limits, SECRET_LIMITS),
-            (clients, CLIENT_WITH_SECRETS),
-            (clients, CLIENT),
+            (clients, CLIENT_REVISION),
             (users, USER),
             (tokens, FAMILY_ID),
             (tokens, LOCKED_FAMILY),

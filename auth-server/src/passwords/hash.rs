@@ -1,6 +1,7 @@
 //! Making and checking hashes. Blocking: only the lane's own threads come here.
 
 use std::fmt;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
@@ -202,14 +203,22 @@ impl Hasher {
         self.spend(&params.map_err(|_| HashError::Parameters)?, plain, memory)
     }
 
+    /// The same beside the lane, on a thread and in memory that are gone afterwards: nobody waits for it.
+    pub(super) fn weigh_aside(&self, stored: &str) {
+        let Ok(Stored::Argon2(hash)) = Stored::parse(stored, &self.params) else { return };
+        if self.weights.wants(Kind::of(&hash), &hash.params, &self.params) {
+            let (hasher, stored) = (self.clone(), stored.to_owned());
+            let weigh = move || hasher.weigh(&stored, &mut Memory::new());
+            // Without a thread it stays with the estimate until the next login of the kind.
+            drop(thread::Builder::new().name("password-weigher".to_owned()).spawn(weigh));
+        }
+    }
+
     /// Learns what hashes like `stored` take here, so that from now on their checks take the time of [`Hasher::burn`].
     /// Computes some fifty hashes the first time that an Argon2 hash of a kind is seen, and nothing else.
     pub(super) fn weigh(&self, stored: &str, memory: &mut Memory) {
         let Ok(Stored::Argon2(hash)) = Stored::parse(stored, &self.params) else { return };
         let kind = Kind::of(&hash);
-        if kind == Kind::current(&self.params) {
-            return;
-        }
         let Ok(plain) = Plain::new(NOBODYS.to_owned()) else { return };
         self.weights.weigh((kind, &hash.params), &self.params, |top_up_kib| {
             let (current, burnt) = clocked(|| self.burn(&plain, memory));

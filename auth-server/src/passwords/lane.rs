@@ -156,12 +156,14 @@ impl Lane {
     /// # Errors
     /// [`LaneError`] when there is no answer.
     pub async fn verify(&self, caller: &Caller, stored: &str, plain: &Plain) -> Result<Verdict, LaneError> {
-        let (hasher, plain, stored) = (self.0.hasher.clone(), plain.clone(), Arc::<str>::from(stored));
-        let (weigher, weighed) = (hasher.clone(), Arc::clone(&stored));
-        let work = move |memory: &mut Memory| hasher.timed_check(&stored, &plain, memory);
-        // Of a kind that an import brought while the server runs. Nobody's answer waits for it.
-        let after = move |memory: &mut Memory| weigher.weigh(&weighed, memory);
-        let (check, dearer_run) = self.run_then(caller, work, after).await?;
+        let (hasher, plain, stored) = (self.0.hasher.clone(), plain.clone(), stored.to_owned());
+        let work = move |memory: &mut Memory| {
+            let checked = hasher.timed_check(&stored, &plain, memory);
+            // Of a kind that an import brought while the server runs.
+            hasher.weigh_aside(&stored);
+            checked
+        };
+        let (check, dearer_run) = self.run(caller, work).await?;
         self.raise_floor(dearer_run);
         Ok(match check? {
             Check::Matches(rehashed) => Verdict::Matches { rehashed },
@@ -237,28 +239,12 @@ impl Lane {
         T: Send + 'static,
         F: FnOnce(&mut Memory) -> T + Send + 'static,
     {
-        self.run_then(caller, work, |_| ()).await
-    }
-
-    /// Runs `work` on one of the threads, and there `after` it, which the caller does not wait for.
-    async fn run_then<T, F, A>(&self, caller: &Caller, work: F, after: A) -> Result<T, LaneError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Memory) -> T + Send + 'static,
-        A: FnOnce(&mut Memory) + Send + 'static,
-    {
         let _span = traces::child(Part::PasswordHash);
         let (reply, mut answer) = oneshot::channel();
         let place: Place = self
             .0
             .queue
-            .push(
-                caller.address,
-                Box::new(move |memory| {
-                    drop(reply.send(work(memory)));
-                    after(memory);
-                }),
-            )
+            .push(caller.address, Box::new(move |memory| drop(reply.send(work(memory)))))
             .map_err(|refused| self.refusal(refused))?;
         let done = match timeout(caller.remaining(self.0.max_wait), &mut answer).await {
             Ok(done) => done,

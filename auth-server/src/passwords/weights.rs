@@ -6,6 +6,7 @@
 //! 1. A hash of the current costs, one of the kind and the work on top of it are computed in turns. Their processor time
 //!    counts: what else runs on the machine does not.
 //! 2. The work on top is corrected by what is missing, roughly, then finely.
+//!    Where a server learns of the kind by a login, a thread beside the lane does that.
 //! 3. From then on every check of that kind has the same work on top of it.
 
 use std::collections::BTreeMap;
@@ -101,6 +102,25 @@ impl Weights {
         self.lock().get(&kind).copied().flatten()
     }
 
+    /// Whether nobody has weighed `kind` or does, and it is worth it.
+    pub(super) fn wants(&self, kind: Kind, params: &Params, current: &Params) -> bool {
+        let known = self.lock();
+        kind != Kind::current(current)
+            && work_kib(params) <= SURELY_DEARER * work_kib(current)
+            && known.len() < MOST_KINDS
+            && !known.contains_key(&kind)
+    }
+
+    /// False where somebody was quicker.
+    fn claim(&self, kind: Kind) -> bool {
+        let mut known = self.lock();
+        let is_new = !known.contains_key(&kind);
+        if is_new {
+            known.insert(kind, None);
+        }
+        is_new
+    }
+
     /// Weighs `kind` by `turn`, which computes with this many KiB on top, unless somebody did or does. Without an answer
     /// of `turn` the estimate stays.
     pub(super) fn weigh<E>(
@@ -109,15 +129,8 @@ impl Weights {
         current: &Params,
         turn: impl FnMut(u32) -> Result<Turn, E>,
     ) {
-        if work_kib(params) > SURELY_DEARER * work_kib(current) {
+        if !self.wants(kind, params, current) || !self.claim(kind) {
             return;
-        }
-        {
-            let mut known = self.lock();
-            if known.len() >= MOST_KINDS || known.contains_key(&kind) {
-                return;
-            }
-            known.insert(kind, None);
         }
         if let Ok(weight) = measure(Weight::estimate(params, current).top_up_kib, current, turn) {
             let Kind { algorithm, version, memory_kib, iterations, parallelism } = kind;

@@ -129,7 +129,7 @@ pub fn refresh_token(data: &[u8]) {
     assert!(RefreshToken::looks_like(text) && text.len() == 53);
     assert_eq!(token.text(), text);
     assert!((0..=i64::from(u32::MAX)).contains(&token.expires_at().timestamp()));
-    assert_eq!(format!("{token:?}"), "RefreshToken(…)");
+    assert_eq!(format!("{token:?}"), "Opaque(refresh token, …)");
 }
 
 /// Two lines: what is registered, and what a request presents. Where an answer may go is the registered address byte for

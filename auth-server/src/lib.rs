@@ -18,6 +18,7 @@ pub mod keys;
 pub mod limits;
 pub mod logins;
 pub mod oauth;
+pub mod opaque;
 pub mod pages;
 pub mod passwords;
 pub mod proofs;

@@ -43,6 +43,7 @@ const CLIENT_ID: &str = "MYAPI_MOVIES__CLIENT_ID";
 const CLIENT_SECRET: &str = "MYAPI_MOVIES__CLIENT_SECRET";
 const DIRECT_DATABASE_URL: &str = "MYAPI_MOVIES__DIRECT_DATABASE_URL";
 const DPOP_REQUIRED: &str = "MYAPI_MOVIES__DPOP_REQUIRED";
+const CORS_ORIGINS: &str = "MYAPI_MOVIES__CORS_ORIGINS";
 const DOCS: &str = "MYAPI_MOVIES__DOCS";
 const MAX_CLIENTS: &str = "MYAPI_MOVIES__MAX_CONNECTIONS";
 /// Where `/metrics` is.
@@ -91,6 +92,10 @@ pub const SETTINGS: &[Setting] = &[
         DPOP_REQUIRED,
         "false",
         "true takes tokens that are bound to a key by DPoP alone; clients have to reach this API at its AUDIENCE",
+    ),
+    Setting::optional(
+        CORS_ORIGINS,
+        "origins whose pages may call this API, separated by commas; in dev the pair's own two",
     ),
     Setting::new(DOCS, "true", "false takes /docs and /openapi.json away"),
     Setting::new(
@@ -192,6 +197,8 @@ pub struct Config {
     pub reports: ReportTarget,
     /// Whether tokens have to be bound to a key.
     pub requires_dpop: bool,
+    /// Origins whose pages may call this API.
+    pub cors_origins: Vec<String>,
     /// Whether `/docs` and `/openapi.json` are there.
     pub has_docs: bool,
     /// The client that stands in the login of `/docs`.
@@ -213,12 +220,11 @@ impl Config {
         let settings = Settings::load(SECTION, SETTINGS, sources)?;
         let common = CommonConfig::read(&settings, SECTION)?;
         let environment = common.environment;
+        let (issuer, audience) = (issuer(&settings, environment)?, absolute_uri(&settings, AUDIENCE)?.0);
         let config = Self {
             bind: common.bind(&settings, BIND)?,
             max_connections: max_connections(&settings)?,
             metrics_bind: common.find_bind(&settings, METRICS_BIND)?,
-            issuer: issuer(&settings, environment)?,
-            audience: absolute_uri(&settings, AUDIENCE)?.0,
             keys: key_source(&settings, environment)?,
             allows_http_keys: settings.get(JWKS_ALLOW_HTTP)?,
             key_cache: key_cache(&settings)?,
@@ -227,9 +233,12 @@ impl Config {
             limit_client: settings.get(LIMIT_CLIENT)?,
             reports: reports(&settings, environment)?,
             requires_dpop: requires_dpop(&settings)?,
+            cors_origins: common.origins(&settings, CORS_ORIGINS, [&issuer, &audience])?,
             has_docs: settings.get(DOCS)?,
             docs_client: settings.find(DOCS_CLIENT)?,
             common,
+            issuer,
+            audience,
         };
         Ok((config, settings))
     }

@@ -9,6 +9,7 @@ mod primary;
 pub use primary::Primary;
 
 mod doubt;
+mod migration;
 pub mod relay;
 
 use std::str::FromStr;
@@ -20,6 +21,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 pub use doubt::{Watch, timeout, within};
+pub use migration::migrate;
 pub use relay::Relay;
 
 /// The migrations that this binary was built with; one list for both services.
@@ -33,9 +35,6 @@ pub type Pool = sqlx::PgPool;
 
 /// How long a request waits for a free connection before it is answered 503.
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Serialises `migrate` runs of any version of either binary on one database.
-const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;
 
 /// A write on a server that is, or has become, a standby.
 const READ_ONLY: &str = "25006";
@@ -283,22 +282,6 @@ pub async fn current_user(conn: &mut PgConnection) -> Result<String, DbError> {
 pub async fn has_right(conn: &mut PgConnection, table: &str, right: &str) -> Result<bool, DbError> {
     let sql = "select coalesce(has_table_privilege(to_regclass($1), $2), false)";
     Ok(sqlx::query_scalar(sql).bind(table).bind(right).fetch_one(conn).await?)
-}
-
-/// Applies what is missing, under an advisory lock: of several at once one applies and all succeed. Needs a session
-/// of its own (no transaction pooler). Returns how many were applied.
-///
-/// # Errors
-/// [`DbError`] when a migration fails; those before it stay applied.
-pub async fn migrate(conn: &mut PgConnection) -> Result<usize, DbError> {
-    sqlx::query("select pg_advisory_lock($1)").bind(MIGRATION_LOCK).execute(&mut *conn).await?;
-    let before = applied_migrations(conn).await?.len();
-    // Our lock is held already; sqlx's own would be a second one for the same purpose.
-    let result = MIGRATOR.run_direct(None, conn, false).await.map_err(migrate_error);
-    let after = applied_migrations(conn).await;
-    sqlx::query("select pg_advisory_unlock($1)").bind(MIGRATION_LOCK).execute(&mut *conn).await?;
-    result?;
-    Ok(after?.len().saturating_sub(before))
 }
 
 fn migrate_error(error: sqlx::migrate::MigrateError) -> DbError {

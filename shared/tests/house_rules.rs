@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const SERVICES: [&str; 2] = ["auth-server", "movies-api"];
 /// Rooms that speak HTTP; every other folder of a service is a domain room.
@@ -341,4 +342,38 @@ fn time_comes_from_the_clock() {
             }
         }
     }
+}
+
+#[test]
+fn the_test_crates_have_names_of_their_own() {
+    for package in ["auth-server", "movies-api", "shared"] {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(package).join("Cargo.toml");
+        let own = format!("name = \"{}_api\"\npath = \"tests/api/main.rs\"", package.replace('-', "_"));
+        assert!(fs::read_to_string(manifest).unwrap().contains(&own), "{package}: databases of tests are named by it");
+    }
+}
+
+/// Who does not trace does not build for it: neither service has a crate of OpenTelemetry unless it is asked to.
+#[test]
+fn a_build_without_the_feature_has_no_crate_of_traces() {
+    let tree = |features: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["tree", "--frozen", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+        cargo.args(["--package", "auth-server", "--package", "movies-api"]).args(features);
+        let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_of_traces = |line: &&str| line.starts_with("opentelemetry") || line.starts_with("prost");
+    let (without, with) = (tree(&[]), tree(&["--features", "auth-server/otlp,movies-api/otlp"]));
+    assert!(without.contains("tokio v"), "{without}");
+    assert_eq!(without.lines().find(is_of_traces), None);
+    // With it there is no second HTTP client, and no gRPC.
+    assert!(with.lines().any(|line| line.starts_with("opentelemetry-otlp")), "{with}");
+    assert_eq!(with.lines().find(|line| line.starts_with("tonic")), None);
+    let lines = with.lines().map(|line| line.trim_end_matches(" (*)"));
+    let mut clients: Vec<_> = lines.filter(|line| line.starts_with("reqwest v")).collect();
+    clients.sort_unstable();
+    clients.dedup();
+    assert_eq!(clients.len(), 1, "{clients:?}");
 }

@@ -128,6 +128,13 @@ pub struct Soak {
     /// Try the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
+    /// two-versions: build this revision as the older version; without it the last tag, or while there is none the commit
+    /// before the newest change of the migrations
+    #[arg(long, value_name = "REV", conflicts_with = "old_bin_dir")]
+    pub old: Option<String>,
+    /// two-versions: the auth-server and movies-api of this folder are the older version
+    #[arg(long, value_name = "DIR")]
+    pub old_bin_dir: Option<PathBuf>,
 }
 
 /// `cargo xtask checklist`.

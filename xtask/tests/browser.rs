@@ -45,7 +45,10 @@ fn who_starts_the_pair_can_sign_in_everywhere_with_a_browser() {
     // So do the pages of documentation.
     let (auth_docs, movies_docs) = (format!("{auth}/docs"), format!("{movies}/docs"));
     let film = ["--page", &movies_docs, "--call", "/movies/{movie_id}", "--id", "1", "--expect", "The Land Girls"];
-    packages::walk(&folder, "docs.mjs", &[&film[..], &who].concat());
+    // And pages of auth-server's origin call the movies; of another name of the same server, they do not.
+    let (ours, foreign) = (format!("{auth}/healthz"), format!("{auth}/healthz").replace("127.0.0.1", "localhost"));
+    let pages = ["--ours", &ours, "--foreign", &foreign];
+    packages::walk(&folder, "docs.mjs", &[&film[..], &who, &pages].concat());
     let own = ["--page", &auth_docs, "--call", "/userinfo", "--expect", "demo@example.com"];
     packages::walk(&folder, "docs.mjs", &[&own[..], &who].concat());
     assert_eq!(run.signal("INT").code, Some(0));

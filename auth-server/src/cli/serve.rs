@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use shared::config::ACCEPT_NEWER;
 use shared::db::pooler::{self, PoolerError};
 use shared::db::{self, DbError, SchemaState};
 use shared::http::serve::{self, ServeOptions};
 use shared::metrics::{self, Exporter};
+use shared::traces;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::net::TcpListener;
@@ -50,6 +52,7 @@ impl Serve {
                  all of them share the proxy's limits of failed logins"
             );
         }
+        traces::start(context.config.common.traces.as_ref(), "auth-server", super::VERSION)?;
         // First what no waiting for the database can mend.
         context.config.key_ring()?;
         let listener = serve::bind(context.config.bind, super::BIND).await?;
@@ -151,9 +154,16 @@ async fn wait_for_schema(config: &AuthConfig) -> anyhow::Result<()> {
         SchemaState::Behind(missing) => {
             bail!("the database lacks {missing} migrations of this version: run `auth-server migrate` first")
         }
+        SchemaState::Ahead(version) if config.common.accepts_newer => {
+            tracing::warn!(
+                migration = version,
+                "the database is newer than this program: it goes on, as it was told to"
+            );
+            Ok(())
+        }
         SchemaState::Ahead(version) => bail!(
             "the database has migration {version}, which this version does not know: it was migrated by a newer one; \
-             run that one"
+             run that one (or set {ACCEPT_NEWER}=true)"
         ),
     }
 }

@@ -18,5 +18,5 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{Code, Malformed, NewCode, StoredCode};
+pub use model::{Code, NewCode, StoredCode};
 pub use service::{Codes, Given, RedeemError, Redemption, Terms};

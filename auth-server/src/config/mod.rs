@@ -265,7 +265,7 @@ impl AuthConfig {
         let common = CommonConfig::read(settings, SECTION)?;
         let issuer = read_issuer(settings, common.environment)?;
         let audience = read_audience(settings)?;
-        let cors_origins = read_cors_origins(settings, common.environment, &issuer, &audience)?;
+        let cors_origins = common.origins(settings, "MYAPI_AUTH__CORS_ORIGINS", [issuer.as_str(), &audience])?;
         Ok(Self {
             bind: common.bind(settings, "MYAPI_AUTH__BIND")?,
             max_connections: bounded(settings, "MYAPI_AUTH__MAX_CONNECTIONS", 1, 1_000_000)?,
@@ -344,28 +344,6 @@ fn read_audience(settings: &Settings) -> Result<String, ConfigError> {
             Err(settings.refuse("MYAPI_AUTH__AUDIENCE", "is not an absolute URI without fragment (RFC 8707 section 2)"))
         }
     }
-}
-
-/// A page's origin has no path: `https://app.example.com`.
-fn read_cors_origins(
-    settings: &Settings,
-    environment: Environment,
-    issuer: &Issuer,
-    audience: &str,
-) -> Result<Vec<String>, ConfigError> {
-    const NAME: &str = "MYAPI_AUTH__CORS_ORIGINS";
-    let origins: Vec<String> = settings.list(NAME)?;
-    let is_origin = |text: &str| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
-    if let Some(other) = origins.iter().find(|origin| !is_origin(origin)) {
-        let reason = format!("has the item `{other}`, which is no origin such as https://app.example.com");
-        return Err(settings.refuse(NAME, &reason));
-    }
-    if !origins.is_empty() || environment != Environment::Dev {
-        return Ok(origins);
-    }
-    let audience = Url::parse(audience).map(|url| url.origin());
-    let own = [Ok(issuer.url().origin()), audience];
-    Ok(own.into_iter().flatten().filter(url::Origin::is_tuple).map(|origin| origin.ascii_serialization()).collect())
 }
 
 fn read_previous_keys(settings: &Settings) -> Result<Vec<SecretString>, ConfigError> {

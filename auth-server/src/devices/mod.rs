@@ -24,6 +24,6 @@ mod store;
 mod user_code;
 
 pub use error::{DecideError, DeviceError, FindError, StartError};
-pub use model::{Approval, Asking, Decision, DeviceCode, DeviceSettings, Malformed, Polled, Started, Waiting};
+pub use model::{Approval, Asking, Decision, DeviceCode, DeviceSettings, Polled, Started, Waiting};
 pub use service::{Devices, Given, Redemption};
 pub use user_code::{UserCode, UserCodeError};

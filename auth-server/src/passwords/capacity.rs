@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use argon2::Params;
 use serde::Serialize;
 
-use super::hash::{Hasher, Memory};
+use super::hash::Hasher;
+use super::memory::Memory;
 use super::{HashError, Plain, Settings};
 
 /// Corrections on the way to a target; each brings the time to within a few per cent of what is left.

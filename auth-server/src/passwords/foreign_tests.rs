@@ -4,7 +4,8 @@ use rstest::rstest;
 
 use super::*;
 use crate::passwords::Plain;
-use crate::passwords::hash::{Check, Hasher, Memory};
+use crate::passwords::hash::{Check, Hasher};
+use crate::passwords::memory::Memory;
 
 const PASSWORD: &str = "zwölf grüne Äpfel fallen";
 

@@ -1,13 +1,16 @@
 //! Making and checking hashes. Blocking: only the lane's own threads come here.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq;
 
+use super::memory::{self, Memory};
 use super::prehash::Prehash;
-use super::stored::{Argon2Hash, Stored, work_kib};
+use super::stored::{Argon2Hash, Stored};
+use super::weights::{Kind, Turn, Weight, Weights, clocked};
 use super::{Plain, Settings, SettingsError, Unusable};
 
 const SALT_BYTES: usize = 16;
@@ -16,6 +19,8 @@ const OUTPUT_BYTES: usize = 32;
 const BCRYPT_BYTES: usize = 72;
 /// Below this cost bcrypt is quicker than Argon2id here and would show in the answer's time.
 const QUICK_BCRYPT: u32 = 10;
+/// What is hashed to measure. Neither its content nor its length shows in the time.
+const NOBODYS: &str = "nobody's password";
 
 /// A hash in its stored form; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,14 +50,12 @@ pub(super) enum Check {
     Unusable(Unusable),
 }
 
-/// The working memory of one thread, kept from hash to hash.
-pub(super) type Memory = Vec<Block>;
-
 /// Hashing at the costs of the settings.
 #[derive(Clone, Debug)]
 pub(super) struct Hasher {
     params: Params,
     keep_bcrypt: bool,
+    weights: Weights,
 }
 
 impl Hashed {
@@ -83,12 +86,12 @@ pub(super) fn params(settings: &Settings) -> Result<Params, SettingsError> {
 
 impl Hasher {
     pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { params: params(settings)?, keep_bcrypt: settings.keep_bcrypt })
+        Ok(Self { keep_bcrypt: settings.keep_bcrypt, ..Self::at(params(settings)?) })
     }
 
     /// For measuring costs that the settings need not allow.
-    pub(super) const fn at(params: Params) -> Self {
-        Self { params, keep_bcrypt: false }
+    pub(super) fn at(params: Params) -> Self {
+        Self { params, keep_bcrypt: false, weights: Weights::default() }
     }
 
     /// A new Argon2id hash with a salt of its own, as a PHC string.
@@ -142,6 +145,18 @@ impl Hasher {
         Ok(Check::Matches(if is_behind { self.hash(plain, memory).ok() } else { None }))
     }
 
+    /// The check, and how long it took where it takes longer than a hash of the current costs.
+    pub(super) fn timed_check(
+        &self,
+        stored: &str,
+        plain: &Plain,
+        memory: &mut Memory,
+    ) -> (Result<Check, HashError>, Option<Duration>) {
+        let begun = Instant::now();
+        let check = self.check(stored, plain, memory);
+        (check, self.is_dearer(stored).then(|| begun.elapsed()))
+    }
+
     /// The work of a check without anything to compare, for names that nobody has.
     pub(super) fn burn(&self, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
         self.spend(&self.params, plain, memory)
@@ -150,7 +165,7 @@ impl Hasher {
     /// True when checking `stored` takes longer than [`Hasher::burn`], so that the time would tell.
     pub(super) fn is_dearer(&self, stored: &str) -> bool {
         match Stored::parse(stored, &self.params) {
-            Ok(Stored::Argon2(hash)) => work_kib(&hash.params) > work_kib(&self.params),
+            Ok(Stored::Argon2(hash)) => self.weight(&hash).is_dearer,
             Ok(Stored::Bcrypt { .. } | Stored::Derived(_)) => true,
             Err(_) => false,
         }
@@ -165,29 +180,43 @@ impl Hasher {
     }
 
     fn check_argon2(&self, hash: &Argon2Hash, plain: &Plain, memory: &mut Memory) -> Result<bool, HashError> {
-        let mut output = [0_u8; Output::MAX_LENGTH];
-        let output = output.get_mut(..hash.output.len()).ok_or(HashError::Parameters)?;
-        let password = plain.normalised();
-        compute(hash.algorithm, hash.version, &hash.params, password.as_bytes(), &hash.salt, output, memory)?;
-        self.top_up(&hash.params, plain, memory)?;
-        Ok(output.ct_eq(hash.output.as_bytes()).into())
+        let output = compute_again(hash, plain, memory)?;
+        self.top_up(self.weight(hash).top_up_kib, plain, memory)?;
+        Ok(output.as_bytes().ct_eq(hash.output.as_bytes()).into())
     }
 
-    /// A hash that is cheaper than the current costs would answer sooner: spends the difference.
-    fn top_up(&self, spent: &Params, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
-        self.difference(spent)?.map_or(Ok(()), |params| self.spend(&params, plain, memory))
-    }
-
-    /// The costs that are left of the current ones; `None` for less than Argon2 can spend.
-    fn difference(&self, spent: &Params) -> Result<Option<Params>, HashError> {
-        let left = work_kib(&self.params).saturating_sub(work_kib(spent)) / u64::from(self.params.t_cost());
-        match u32::try_from(left) {
-            Ok(left) if left >= Params::MIN_M_COST => {
-                let params = Params::new(left, self.params.t_cost(), 1, Some(OUTPUT_BYTES));
-                params.map(Some).map_err(|_| HashError::Parameters)
-            }
-            _ => Ok(None),
+    fn weight(&self, hash: &Argon2Hash) -> Weight {
+        let kind = Kind::of(hash);
+        if kind == Kind::current(&self.params) {
+            return Weight { top_up_kib: 0, is_dearer: false };
         }
+        self.weights.find(kind).unwrap_or_else(|| Weight::estimate(&hash.params, &self.params))
+    }
+
+    /// A hash that is quicker than one of the current costs would answer sooner: spends the difference.
+    fn top_up(&self, kib: u32, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
+        if kib == 0 {
+            return Ok(());
+        }
+        let params = Params::new(kib, self.params.t_cost(), 1, Some(OUTPUT_BYTES));
+        self.spend(&params.map_err(|_| HashError::Parameters)?, plain, memory)
+    }
+
+    /// Learns what hashes like `stored` take here, so that from now on their checks take the time of [`Hasher::burn`].
+    /// Computes some fifty hashes the first time that an Argon2 hash of a kind is seen, and nothing else.
+    pub(super) fn weigh(&self, stored: &str, memory: &mut Memory) {
+        let Ok(Stored::Argon2(hash)) = Stored::parse(stored, &self.params) else { return };
+        let kind = Kind::of(&hash);
+        if kind == Kind::current(&self.params) {
+            return;
+        }
+        let Ok(plain) = Plain::new(NOBODYS.to_owned()) else { return };
+        self.weights.weigh((kind, &hash.params), &self.params, |top_up_kib| {
+            let (current, burnt) = clocked(|| self.burn(&plain, memory));
+            let (kind, computed) = clocked(|| compute_again(&hash, &plain, memory));
+            let (top_up, spent) = clocked(|| self.top_up(top_up_kib, &plain, memory));
+            burnt.and(computed.map(drop)).and(spent).map(|()| Turn { current, kind, top_up })
+        });
     }
 
     fn spend(&self, params: &Params, plain: &Plain, memory: &mut Memory) -> Result<(), HashError> {
@@ -217,6 +246,15 @@ fn check_bcrypt(text: &str, prehash: &Prehash, plain: &Plain) -> Option<bool> {
     bcrypt::verify(key.as_slice(), text).ok().map(|matches| matches && is_whole)
 }
 
+/// What `plain` comes to at the costs and with the salt of a stored hash.
+fn compute_again(hash: &Argon2Hash, plain: &Plain, memory: &mut Memory) -> Result<Output, HashError> {
+    let mut output = [0_u8; Output::MAX_LENGTH];
+    let output = output.get_mut(..hash.output.len()).ok_or(HashError::Parameters)?;
+    let password = plain.normalised();
+    compute(hash.algorithm, hash.version, &hash.params, password.as_bytes(), &hash.salt, output, memory)?;
+    Output::new(output).map_err(|_| HashError::Parameters)
+}
+
 fn compute(
     algorithm: Algorithm,
     version: Version,
@@ -226,11 +264,7 @@ fn compute(
     output: &mut [u8],
     memory: &mut Memory,
 ) -> Result<(), HashError> {
-    let blocks = params.block_count();
-    if memory.len() < blocks {
-        memory.try_reserve_exact(blocks - memory.len()).map_err(|_| HashError::Memory)?;
-        memory.resize(blocks, Block::new());
-    }
+    memory::grow(memory, params.block_count())?;
     Argon2::new(algorithm, version, params.clone())
         .hash_password_into_with_memory(password, salt, output, memory.as_mut_slice())
         .map_err(|_| HashError::Parameters)

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rstest::rstest;
 
+use super::super::stored::work_kib;
 use super::*;
 
 fn hasher() -> Hasher {
@@ -112,7 +113,7 @@ fn p14_a_hostile_hash_is_refused_without_its_memory(#[case] stored: &str) {
     assert!(memory.capacity() <= 19_456);
 }
 
-// P03: what a cheaper hash leaves over is spent on top, to within what Argon2 can spend at all.
+// P03: before its kind is weighed, what a cheaper hash leaves over is spent on top by its amount of work.
 #[rstest]
 #[case::least(8, 1)]
 #[case::half(9_728, 2)]
@@ -121,9 +122,24 @@ fn p14_a_hostile_hash_is_refused_without_its_memory(#[case] stored: &str) {
 #[case::same(19_456, 2)]
 #[case::dearer(65_536, 3)]
 fn p03_a_check_takes_the_work_of_a_burn(#[case] memory_kib: u32, #[case] iterations: u32) {
-    let spent = Params::new(memory_kib, iterations, 1, None).unwrap();
-    let difference = hasher().difference(&spent).unwrap();
-    let all = work_kib(&spent) + difference.as_ref().map_or(0, work_kib);
-    let least = work_kib(&hasher().params) - 2 * u64::from(Params::MIN_M_COST);
-    assert!(all >= least && (all <= work_kib(&hasher().params) || difference.is_none()), "{all}");
+    let (spent, current) = (Params::new(memory_kib, iterations, 1, None).unwrap(), Params::DEFAULT);
+    let weight = Weight::estimate(&spent, &current);
+    let all = work_kib(&spent) + u64::from(weight.top_up_kib) * u64::from(current.t_cost());
+    let least = work_kib(&current) - 2 * u64::from(Params::MIN_M_COST);
+    assert!(all >= least && (all <= work_kib(&current) || weight.top_up_kib == 0), "{all}");
+}
+
+#[rstest]
+#[case::cheap("$argon2id$v=19$m=8192,t=1,p=1", true)]
+#[case::first_version("$argon2d$m=4096,t=3,p=4", true)]
+#[case::quick_though_more_work("$argon2i$v=19$m=8192,t=5,p=1", true)]
+#[case::current("$argon2id$v=19$m=19456,t=2,p=1", false)]
+#[case::dear("$argon2id$v=19$m=65536,t=3,p=1", false)]
+fn p03_a_hash_of_other_costs_is_weighed(#[case] head: &str, #[case] is_weighed: bool) {
+    let (hasher, mut memory) = (hasher(), Memory::new());
+    let stored = format!("{head}$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g");
+    hasher.weigh(&stored, &mut memory);
+    let Ok(Stored::Argon2(hash)) = Stored::parse(&stored, &hasher.params) else { unreachable!("a hash of Argon2") };
+    assert_eq!(hasher.weights.find(Kind::of(&hash)).is_some(), is_weighed);
+    assert!(matches!(hasher.check(&stored, &plain("x"), &mut memory).unwrap(), Check::Differs));
 }

@@ -13,13 +13,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use shared::traces::{self, Part};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::door::{Door, Pass};
-use super::hash::{Check, Hasher, Memory};
+use super::hash::{Check, Hasher};
+use super::memory::Memory;
 use super::queue::{Place, Queue, Refused};
 use super::{Caller, HashError, Hashed, Plain, Settings, SettingsError, Unusable};
 
@@ -154,23 +156,36 @@ impl Lane {
     /// # Errors
     /// [`LaneError`] when there is no answer.
     pub async fn verify(&self, caller: &Caller, stored: &str, plain: &Plain) -> Result<Verdict, LaneError> {
-        let (hasher, stored, plain) = (self.0.hasher.clone(), stored.to_owned(), plain.clone());
-        let (check, dearer_run) = self
-            .run(caller, move |memory| {
-                let begun = Instant::now();
-                let check = hasher.check(&stored, &plain, memory);
-                (check, hasher.is_dearer(&stored).then(|| begun.elapsed()))
-            })
-            .await?;
-        if let Some(run) = dearer_run {
-            let micros = run.min(LONGEST_FLOOR).as_micros();
-            self.0.floor_micros.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
-        }
+        let (hasher, plain, stored) = (self.0.hasher.clone(), plain.clone(), Arc::<str>::from(stored));
+        let (weigher, weighed) = (hasher.clone(), Arc::clone(&stored));
+        let work = move |memory: &mut Memory| hasher.timed_check(&stored, &plain, memory);
+        // Of a kind that an import brought while the server runs. Nobody's answer waits for it.
+        let after = move |memory: &mut Memory| weigher.weigh(&weighed, memory);
+        let (check, dearer_run) = self.run_then(caller, work, after).await?;
+        self.raise_floor(dearer_run);
         Ok(match check? {
             Check::Matches(rehashed) => Verdict::Matches { rehashed },
             Check::Differs => Verdict::Differs,
             Check::Unusable(reason) => Verdict::Unusable(reason),
         })
+    }
+
+    /// Learns what hashes like `stored` take here, so that no refusal tells that there are any. Weighing them takes some
+    /// dozens of hashes, and may be left to the first login.
+    ///
+    /// # Errors
+    /// [`LaneError`] when there is no answer.
+    pub async fn learn(&self, stored: &str, plain: &Plain, weighs: bool) -> Result<(), LaneError> {
+        let (hasher, stored, plain) = (self.0.hasher.clone(), stored.to_owned(), plain.clone());
+        let work = move |memory: &mut Memory| {
+            if weighs {
+                hasher.weigh(&stored, memory);
+            }
+            hasher.timed_check(&stored, &plain, memory)
+        };
+        let (check, dearer_run) = self.run(&Caller::local(), work).await?;
+        self.raise_floor(dearer_run);
+        Ok(check.map(drop)?)
     }
 
     /// Hashes a new password, for nobody on the network.
@@ -211,17 +226,39 @@ impl Lane {
         }
     }
 
+    fn raise_floor(&self, run: Option<Duration>) {
+        let micros = run.unwrap_or_default().min(LONGEST_FLOOR).as_micros();
+        self.0.floor_micros.fetch_max(u64::try_from(micros).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Runs `work` on one of the threads.
     async fn run<T, F>(&self, caller: &Caller, work: F) -> Result<T, LaneError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Memory) -> T + Send + 'static,
     {
+        self.run_then(caller, work, |_| ()).await
+    }
+
+    /// Runs `work` on one of the threads, and there `after` it, which the caller does not wait for.
+    async fn run_then<T, F, A>(&self, caller: &Caller, work: F, after: A) -> Result<T, LaneError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Memory) -> T + Send + 'static,
+        A: FnOnce(&mut Memory) + Send + 'static,
+    {
+        let _span = traces::child(Part::PasswordHash);
         let (reply, mut answer) = oneshot::channel();
         let place: Place = self
             .0
             .queue
-            .push(caller.address, Box::new(move |memory| drop(reply.send(work(memory)))))
+            .push(
+                caller.address,
+                Box::new(move |memory| {
+                    drop(reply.send(work(memory)));
+                    after(memory);
+                }),
+            )
             .map_err(|refused| self.refusal(refused))?;
         let done = match timeout(caller.remaining(self.0.max_wait), &mut answer).await {
             Ok(done) => done,

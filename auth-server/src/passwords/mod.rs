@@ -5,6 +5,7 @@
 //! 3. [`Lane`] is the one place where hashes are computed: its own threads, a bounded queue, a bounded wait.
 //! 4. `hash` makes and checks Argon2id in PHC form (RFC 9106); it checks bcrypt hashes of the old application, and what
 //!    an import brought: `prehash` and `derived` know PBKDF2, scrypt and bcrypt of a digest.
+//!    `weights` learns what hashes of other costs take here, so that all checks take the same time.
 //! 5. [`Reader`] puts the hashes of other applications into the form that is kept here.
 //! 6. `stored` reads what the database holds and refuses costs that nobody would have chosen.
 //!
@@ -24,12 +25,14 @@ mod guess;
 mod hash;
 mod lane;
 mod line;
+mod memory;
 mod plain;
 mod policy;
 mod prehash;
 mod queue;
 mod settings;
 mod stored;
+mod weights;
 
 pub use caller::Caller;
 pub use door::Pass;

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::hash::Memory;
 use super::line::{Key, Line, Pushed};
+use super::memory::Memory;
 
 const WAITING: u8 = 0;
 const CLAIMED: u8 = 1;

@@ -13,5 +13,5 @@ mod model;
 mod service;
 mod store;
 
-pub use model::{Malformed, PREFIX, RequestUri};
+pub use model::{PREFIX, RequestUri};
 pub use service::{PushError, PushedRequests};

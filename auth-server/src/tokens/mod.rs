@@ -36,6 +36,6 @@ mod refresh;
 mod service;
 mod store;
 
-pub use model::{Family, Malformed, NewFamily, RefreshSettings, RefreshToken};
+pub use model::{Family, NewFamily, RefreshSettings, RefreshToken};
 pub use refresh::{Opened, RefreshError, Rotated};
 pub use service::{StartError, Started, Tokens, revoke_all};

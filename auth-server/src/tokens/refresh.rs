@@ -8,10 +8,11 @@ use shared::db::{Conn, DbError};
 use shared::token::dpop::Thumbprint;
 
 use super::derive::{self, SALT_BYTES};
-use super::model::{Family, RefreshToken, whole_seconds};
+use super::model::{Family, RefreshToken};
 use super::service::{Tokens, delta, revoke_family};
 use super::store::{self, Rotation, TokenRow};
 use crate::clients::{Client, ClientKind};
+use crate::opaque::whole_seconds;
 use crate::users::User;
 
 /// Why a refresh token was refused. All but the last two are one answer on the wire.

@@ -92,16 +92,28 @@ pub(super) async fn insert_family(
     family: &Family,
     token_hash: &[u8],
     expires_at: DateTime<Utc>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let scope: Vec<String> = family.scope.iter().map(str::to_owned).collect();
-    sqlx::query!(
-        "with family as (
+    // Whoever disables the user waits for this and then kills its version, or was first and is seen here: after a wait
+    // for the lock the conditions are judged again, on the row as it is then.
+    let done = sqlx::query!(
+        "with held as materialized (
+             select sub
+             from myapi.users
+             where sub = $2 and token_version = $6 and disabled_at is null and email is not null
+             for share
+         ),
+         family as (
              insert into myapi.families
                  (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
                   access_ttl, created_at, expires_at, dpop_jkt)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
+             select $1, held.sub, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15
+             from held
+             returning family_id
          )
-         insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)",
+         insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at)
+         select $13, $14, family_id, $11
+         from family",
         family.family_id,
         family.sub,
         family.client_id.as_str(),
@@ -120,7 +132,7 @@ pub(super) async fn insert_family(
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Step 2: whose family a token is of; no lock.

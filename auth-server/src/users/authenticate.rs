@@ -1,5 +1,7 @@
 //! Checking a name and a password, with one answer for every refusal.
 
+use std::time::Duration;
+
 use shared::db::DbError;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -11,6 +13,9 @@ use crate::passwords::{Caller, HashError, Hashed, LaneError, Plain, Verdict};
 
 /// No stored address is longer, whoever wrote it; what is longer is not looked up.
 const LONGEST_ADDRESS: usize = 1024;
+
+/// What weighing may delay the start of a server by. Kinds of hash that are left are weighed at their first login.
+const LONGEST_WEIGHING: Duration = Duration::from_secs(10);
 
 /// Why nobody was logged in.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +109,8 @@ impl Users {
         result
     }
 
-    /// Learns how long the dearest hash of another application takes, so that the first refusals do not tell either.
-    /// For the start of a server; costs one hash of each kind that there is, or none.
+    /// Learns how long hashes of other costs and of other applications take, so that the first refusals do not tell
+    /// either. For the start of a server; costs one hash of each kind that there is, for Argon2 some dozens, or none.
     ///
     /// # Errors
     /// [`AuthenticateError`] when there is no answer; logging in works all the same.
@@ -115,8 +120,9 @@ impl Users {
             return Ok(());
         }
         let nobodys = crate::passwords::generate().map_err(|error: HashError| LaneError::Hash(error))?;
+        let begun = Instant::now();
         for stored in kinds {
-            self.lane().verify(&Caller::local(), &stored, &nobodys).await?;
+            self.lane().learn(&stored, &nobodys, begun.elapsed() < LONGEST_WEIGHING).await?;
         }
         Ok(())
     }

@@ -229,8 +229,7 @@ impl Users {
     /// # Errors
     /// [`DbError`] when there is no answer.
     pub async fn find_for_share(&self, conn: &mut Conn, sub: Uuid) -> Result<Option<User>, DbError> {
-        store::lock_for_share(conn, sub).await?;
-        self.find_in(conn, sub).await
+        Ok(store::find_for_share(conn, sub).await?.map(|found| found.user))
     }
 
     pub(super) async fn acquire(&self) -> Result<Lent, DbError> {

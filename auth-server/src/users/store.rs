@@ -68,10 +68,20 @@ pub(super) async fn find_by_sub(conn: &mut Conn, sub: Uuid) -> Result<Option<Fou
     row.map(Found::try_from).transpose()
 }
 
-/// Nobody changes the row until the transaction ends; alone, so that what is read next is read with the lock held.
-pub(super) async fn lock_for_share(conn: &mut Conn, sub: Uuid) -> Result<(), DbError> {
-    sqlx::query!(r#"select 1 as "one!" from myapi.users where sub = $1 for share"#, sub).fetch_optional(conn).await?;
-    Ok(())
+/// The same, and nobody changes the row until the transaction ends. After a wait for the lock it is the row as it is then.
+pub(super) async fn find_for_share(conn: &mut Conn, sub: Uuid) -> Result<Option<Found>, DbError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select sub, email as "email!", name, hashed_password, email_verified, scopes, token_version, disabled_at,
+                  created_at, password_changed_at
+           from myapi.users
+           where sub = $1 and email is not null
+           for share"#,
+        sub,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Found::try_from).transpose()
 }
 
 /// By the exact address first, else by the canonical one; a single round trip either way.

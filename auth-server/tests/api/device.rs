@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 use crate::app::{self, Answer, CONFIDENTIAL, EMAIL, ISSUER, PASSWORD, PUBLIC, TestApp, encode};
 use crate::visitor::{Visitor, hidden, location, pairs};
 
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+pub(crate) const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// A public client that signs in by devices alone, and may refresh.
-const TV: &str = "tv";
+pub(crate) const TV: &str = "tv";
 
-fn tv() -> NewClient {
+pub(crate) fn tv() -> NewClient {
     NewClient {
         name: "Film TV".to_owned(),
         grants: vec![GrantType::DeviceCode, GrantType::RefreshToken],
@@ -32,17 +32,17 @@ fn tv() -> NewClient {
     }
 }
 
-async fn app(pool: Pool, settings: &[(&str, &str)]) -> TestApp {
+pub(crate) async fn app(pool: Pool, settings: &[(&str, &str)]) -> TestApp {
     let app = TestApp::with(pool, settings).await;
     app.create_client(&tv()).await;
     app
 }
 
 /// The codes of a device that has started.
-struct Device {
-    device_code: String,
+pub(crate) struct Device {
+    pub(crate) device_code: String,
     user_code: String,
-    link: String,
+    pub(crate) link: String,
 }
 
 async fn start(app: &TestApp) -> Device {
@@ -50,7 +50,11 @@ async fn start(app: &TestApp) -> Device {
 }
 
 async fn start_for(app: &TestApp, scope: &str) -> Device {
-    let answer = app.post_as("/device_authorization", None, &[("client_id", TV), ("scope", scope)]).await;
+    start_with(app, &[("scope", scope)]).await
+}
+
+pub(crate) async fn start_with(app: &TestApp, parameters: &[(&str, &str)]) -> Device {
+    let answer = app.post_as("/device_authorization", None, &[parameters, &[("client_id", TV)]].concat()).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
     let link = text("verification_uri_complete").strip_prefix(ISSUER).unwrap().to_owned();
@@ -66,7 +70,7 @@ async fn poll_as(app: &TestApp, client: &str, device_code: &str) -> Answer {
 }
 
 /// A browser in which somebody is signed in.
-async fn signed_in(app: &TestApp) -> Visitor<'_> {
+pub(crate) async fn signed_in(app: &TestApp) -> Visitor<'_> {
     let mut visitor = Visitor::new(app);
     assert_eq!(location(&visitor.sign_in("/login").await), "/login");
     visitor
@@ -85,7 +89,7 @@ async fn answer_page(visitor: &mut Visitor<'_>, page: &Answer, decision: &str) -
     visitor.post("/device", &pairs(&fields)).await
 }
 
-async fn approve(visitor: &mut Visitor<'_>, device: &Device) {
+pub(crate) async fn approve(visitor: &mut Visitor<'_>, device: &Device) {
     let done = answer(visitor, &device.link, "allow").await;
     assert_eq!(done.status, 200, "{}", done.body);
     assert!(done.body.contains("Your device is connected"), "{}", done.body);

@@ -1,8 +1,10 @@
 // A person at a page of documentation (/docs): Authorize with a code, in a window of its own, and one call with the token.
 //
 // node docs.mjs --page URL --email EMAIL --password PASSWORD --call OPERATION [--id VALUE] --expect WORDS [--pictures FOLDER]
+//   [--ours URL --foreign URL]
 //
 // The client stands in the page already; OPERATION is the path of a GET as the page shows it, VALUE its one parameter.
+// With --ours and --foreign a page of the one origin then makes the same call and reads it, refusals too; of the other, nothing.
 // Says `done` and ends with 0, or says what is wrong and ends with 1.
 
 import assert from 'node:assert/strict';
@@ -12,12 +14,26 @@ import { launch } from './browser.mjs';
 
 const text = { type: 'string' };
 const { values: given } = parseArgs({
-  options: { page: text, email: text, password: text, call: text, id: text, expect: text, pictures: text },
+  options: { page: text, email: text, password: text, call: text, id: text, expect: text, pictures: text, ours: text, foreign: text },
 });
 const browser = await launch(given.pictures);
 const { page } = browser;
 const shoot = async (name) => {
   if (given.pictures) await page.screenshot({ path: `${given.pictures}/${name} ${await page.title()}.png` });
+};
+
+// What a page at this address gets of that one.
+const from = async (place, url, headers) => {
+  const elsewhere = await browser.context.newPage();
+  await elsewhere.goto(place);
+  return elsewhere.evaluate(async ({ url, headers }) => {
+    try {
+      const answer = await fetch(url, { headers });
+      return { status: answer.status, headers: Object.fromEntries(answer.headers), text: await answer.text() };
+    } catch (error) {
+      return { failed: error.name };
+    }
+  }, { url, headers });
 };
 
 try {
@@ -57,6 +73,19 @@ try {
   await operation.locator('.live-responses-table').scrollIntoViewIfNeeded();
   await shoot('docs-called');
   assert.deepEqual(browser.complaints, []);
+
+  if (given.ours) {
+    const url = answer.url();
+    const { authorization } = answer.request().headers();
+    const headers = { authorization, 'if-none-match': '"another"' };
+    const ours = await from(given.ours, url, headers);
+    assert.deepEqual([ours.status, ours.text.includes(given.expect)], [200, true], JSON.stringify(ours));
+    for (const name of ['etag', 'ratelimit', 'ratelimit-policy', 'x-request-id']) assert.ok(ours.headers[name], name);
+    const refused = await from(given.ours, url, {});
+    assert.equal(refused.status, 401);
+    assert.ok(refused.headers['www-authenticate'].startsWith('Bearer'), JSON.stringify(refused));
+    for (const asked of [headers, {}]) assert.equal((await from(given.foreign, url, asked)).failed, 'TypeError');
+  }
   console.log('done');
 } catch (error) {
   console.error(error);

@@ -15,6 +15,7 @@ pub use resource::Resource;
 
 use crate::movies;
 use crate::state::AppState;
+use crate::web::cors;
 
 /// What differs between deployments.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct AppOptions {
     pub is_https: bool,
     /// What it says of itself to clients.
     pub resource: Resource,
+    /// Origins whose pages may call the rooms.
+    pub cors_origins: Vec<String>,
     /// Whether there are `/docs` and `/openapi.json`.
     pub has_docs: bool,
     /// Where the page of `/docs` gets its tokens.
@@ -43,12 +46,12 @@ pub fn rooms() -> OpenApiRouter<AppState> {
 
 /// Puts health, documents, fallbacks and layers around `rooms`.
 pub fn assemble(rooms: OpenApiRouter<AppState>, state: AppState, options: AppOptions) -> Router {
-    let AppOptions { is_https, resource, has_docs, login, docs_client } = options;
+    let AppOptions { is_https, resource, cors_origins, has_docs, login, docs_client } = options;
     let (routes, document) = OpenApiRouter::with_openapi(openapi::frame(&login))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .merge(resource::router(&resource))
-        .merge(rooms)
+        .merge(cors::shared_with(&cors_origins, rooms))
         .split_for_parts();
     let page = PageOptions {
         token_url: login.token,

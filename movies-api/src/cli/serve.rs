@@ -6,13 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use shared::cli::parse_address;
 use shared::clock::Clock;
-use shared::config::Sources;
+use shared::config::{ACCEPT_NEWER, Sources};
 use shared::db::{self, DbError, Pool, Primary, SchemaError, SchemaState};
 use shared::http::docs::Endpoints;
 use shared::http::serve::{self, ServeOptions};
 use shared::token::bearer::{Gate, Limits};
 use shared::token::source::{KeySource, Keys};
 use shared::token::verifier::Verifier;
+use shared::traces;
 
 use super::background::Background;
 use super::database;
@@ -48,6 +49,7 @@ impl Serve {
         for notice in settings.notices() {
             tracing::warn!("{notice}");
         }
+        traces::start(config.common.traces.as_ref(), "movies-api", VERSION)?;
         let stop = serve::stop_signal()?;
         let listener = serve::bind(config.bind, BIND).await?;
         let metrics = Metrics::bind(config.metrics_bind).await?;
@@ -60,7 +62,7 @@ impl Serve {
         let pool = db::pool(config.common.database.options.clone(), MAX_CONNECTIONS, "movies-api");
         let examined = database::examine(&config.common).await?;
         let (mut background, revocations) = Background::start(&config, &keys, examined.direct)?;
-        refuse_newer_schema(&pool).await?;
+        refuse_newer_schema(&pool, config.common.accepts_newer).await?;
         background.has_read().await;
         let primary = primary(&config, &pool);
         primary.look().await;
@@ -76,8 +78,8 @@ impl Serve {
         let metrics = metrics.serve(&pool, &gate);
         let is_https = config.issuer.starts_with("https://");
         let login = Endpoints::of(&config.issuer);
-        let docs_client = config.docs_client.clone();
-        let options = AppOptions { is_https, resource, has_docs: config.has_docs, login, docs_client };
+        let (cors_origins, docs_client) = (config.cors_origins.clone(), config.docs_client.clone());
+        let options = AppOptions { is_https, resource, cors_origins, has_docs: config.has_docs, login, docs_client };
         let app = app::router(AppState { relay: pool.clone().into(), primary, gate }, options);
 
         tracing::info!(
@@ -114,7 +116,7 @@ fn primary(config: &Config, pool: &Pool) -> Primary {
 }
 
 /// An older binary may misread what a newer one wrote. A database that does not answer now is no reason to wait.
-async fn refuse_newer_schema(pool: &Pool) -> anyhow::Result<()> {
+async fn refuse_newer_schema(pool: &Pool, accepts_newer: bool) -> anyhow::Result<()> {
     let ask = async {
         let mut conn = pool.acquire().await?;
         db::schema_state(&mut conn).await
@@ -127,9 +129,16 @@ async fn refuse_newer_schema(pool: &Pool) -> anyhow::Result<()> {
                 "the database is older than this binary: run `auth-server migrate`"
             );
         }
-        Ok(Ok(SchemaState::Ahead(version))) => {
-            bail!("the database is newer than this program: {}", SchemaError::Ahead(version))
+        Ok(Ok(SchemaState::Ahead(version))) if accepts_newer => {
+            tracing::warn!(
+                migration = version,
+                "the database is newer than this program: it goes on, as it was told to"
+            );
         }
+        Ok(Ok(SchemaState::Ahead(version))) => bail!(
+            "the database is newer than this program: {} (or set {ACCEPT_NEWER}=true)",
+            SchemaError::Ahead(version)
+        ),
         Ok(Err(DbError::Other(error))) => tracing::warn!(%error, "cannot tell which migrations the database has"),
         Ok(Err(DbError::Unavailable(error))) => tracing::warn!(%error, "starting without the database"),
         Err(_) => tracing::warn!("starting without the database: it does not answer"),

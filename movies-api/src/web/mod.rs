@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod conditional;
+pub mod cors;
 pub mod fields;
 pub mod protected;
 pub mod query;

@@ -132,7 +132,7 @@ async fn export_writes_films_to_stdout_and_import_reads_them_from_stdin(pool: Pg
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
-async fn a_schema_newer_than_the_binary_is_refused(pool: PgPool) {
+async fn f22_f30_a_schema_newer_than_the_binary_is_refused_unless_it_is_told_otherwise(pool: PgPool) {
     sqlx::query(
         "insert into myapi._sqlx_migrations (version, description, success, checksum, execution_time)
          values (29991231000000, 'of the future', true, '', 0)",
@@ -145,6 +145,15 @@ async fn a_schema_newer_than_the_binary_is_refused(pool: PgPool) {
         let refused = run(serving(&pool, folder.path()).args(arguments), 1);
         assert!(stderr(&refused).contains("29991231000000"), "{refused:?}");
     }
+    // Where it is told to, it goes on.
+    let mut serve = serving(&pool, folder.path());
+    serve.args(["serve", "--bind", "127.0.0.1:0"]).env("MYAPI_DATABASE__ACCEPT_NEWER", "true").env("RUST_LOG", "info");
+    let mut child = serve.stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let has_started = lines.map_while(Result::ok).any(|line| line.contains("movies-api listens"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(has_started);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod bad_database;
 mod bad_networks;
 mod bearer;
 mod command_line;
+mod cors;
 mod counts;
 mod data_set;
 mod decades;
@@ -33,6 +34,7 @@ mod reviews;
 mod revocations;
 mod show_movie;
 mod support;
+mod traces;
 mod tutorial;
 mod write_movies;
 

@@ -41,7 +41,19 @@ impl House {
     }
 
     pub fn serve(&self) -> Server {
-        self.serve_at("127.0.0.1:0", None)
+        self.serve_with(&[])
+    }
+
+    /// With these settings over the others; an empty one takes it away.
+    pub fn serve_with(&self, settings: &[(&str, &str)]) -> Server {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_movies-api"));
+        self.settings(&mut command, self.folder.path());
+        let command = command.arg("serve").env("MYAPI_MOVIES__BIND", "127.0.0.1:0");
+        Server::start(command.envs(settings.iter().copied()))
+    }
+
+    pub fn jwks(&self) -> Vec<u8> {
+        self.issuer.jwks()
     }
 
     /// At this address, and with so many open files at most.

@@ -68,7 +68,19 @@ impl TestApp {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
         let gate = Gate::new(verifier, keys, REALM, clock.clone()).with_limits(limits);
         let resource = resource(&issuer);
-        Self::behind(pool, issuer, (Arc::new(gate), clock), resource, (true, app::rooms()))
+        Self::behind(pool, issuer, (Arc::new(gate), clock), resource, (true, app::rooms(), Vec::new()))
+    }
+
+    /// Open to pages of this origin; a subject has four requests.
+    pub fn for_pages_of(pool: Pool, origin: &str) -> Self {
+        let (issuer, clock) = (TestIssuer::es256(), Self::standing_clock());
+        let limits = Limits::new("4:1/h".parse().unwrap(), "off".parse().unwrap(), clock.clone());
+        let keys = Keys::fixed(issuer.key_set());
+        let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set());
+        let resource = resource(&issuer);
+        let gate = resource.guard(Gate::new(verifier, keys, REALM, clock.clone()).with_limits(limits));
+        let parts = (true, app::rooms(), vec![origin.to_owned()]);
+        Self::behind(pool, issuer, (Arc::new(gate), clock), resource, parts)
     }
 
     /// With keys from wherever.
@@ -119,7 +131,7 @@ impl TestApp {
     ) -> Self {
         let verifier = Verifier::new(issuer.issuer(), issuer.audience(), keys.set()).with_revocations(revocations);
         let gate = Arc::new(resource.guard(Gate::new(verifier, keys, REALM, clock.clone())));
-        Self::behind(pool, issuer, (gate, clock), resource, (has_docs, rooms))
+        Self::behind(pool, issuer, (gate, clock), resource, (has_docs, rooms, Vec::new()))
     }
 
     fn behind(
@@ -127,10 +139,11 @@ impl TestApp {
         issuer: TestIssuer,
         (gate, clock): (Arc<Gate>, Clock),
         resource: Resource,
-        (has_docs, rooms): (bool, OpenApiRouter<AppState>),
+        (has_docs, rooms, cors_origins): (bool, OpenApiRouter<AppState>, Vec<String>),
     ) -> Self {
         let login = Endpoints::of(issuer.issuer());
-        let options = AppOptions { is_https: false, resource, has_docs, login, docs_client: Some("demo".to_owned()) };
+        let docs_client = Some("demo".to_owned());
+        let options = AppOptions { is_https: false, resource, cors_origins, has_docs, login, docs_client };
         Self {
             issuer,
             clock,

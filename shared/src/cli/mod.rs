@@ -23,7 +23,7 @@ pub use documents::{Completions, Man};
 pub use healthcheck::{Healthcheck, HealthcheckError};
 pub use input::open_input;
 
-use crate::telemetry;
+use crate::{telemetry, traces};
 
 /// Runs a command on a runtime of its own, prints its error, and tells the exit code.
 pub fn run<E>(command: impl Future<Output = Result<(), E>>) -> ExitCode
@@ -31,7 +31,14 @@ where
     E: AsRef<dyn Error + Send + Sync> + From<io::Error>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.map_err(E::from).and_then(|runtime| runtime.block_on(command));
+    let result = runtime.map_err(E::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let result = command.await;
+            // On this runtime, which sends them.
+            traces::stop().await;
+            result
+        })
+    });
     // Before the error: it is the last word.
     telemetry::flush();
     match result {

@@ -9,6 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 use super::{ConfigError, Setting, Settings};
 use crate::cli::parse_address;
 use crate::db;
+use crate::traces::{self, TracesConfig};
+
+/// Whether a database that a newer version has migrated is taken.
+pub const ACCEPT_NEWER: &str = "MYAPI_DATABASE__ACCEPT_NEWER";
 
 /// Settings without a service's section.
 pub const COMMON: &[Setting] = &[
@@ -21,6 +25,14 @@ pub const COMMON: &[Setting] = &[
     Setting::secret("MYAPI_DATABASE__DEV", "Postgres URL for MYAPI_ENV=dev"),
     Setting::secret("MYAPI_DATABASE__STAGE", "Postgres URL for MYAPI_ENV=stage"),
     Setting::secret("MYAPI_DATABASE__PROD", "Postgres URL for MYAPI_ENV=prod"),
+    Setting::new(
+        ACCEPT_NEWER,
+        "false",
+        "true lets a version start on a database that a newer one has migrated: to go back to it, or in the middle of an upgrade",
+    ),
+    traces::SETTINGS[0],
+    traces::SETTINGS[1],
+    traces::SETTINGS[2],
 ];
 
 /// Which of the three databases is used, and how strict a service is about secrets and addresses.
@@ -56,6 +68,10 @@ pub struct CommonConfig {
     pub database: DatabaseConfig,
     /// The database by a session on the primary, where the other goes through a pooler or to a standby.
     pub direct: Option<DatabaseConfig>,
+    /// Whether a database that a newer version has migrated is taken: migrations only add, so an older one can go on.
+    pub accepts_newer: bool,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TracesConfig>,
 }
 
 /// Where the database is.
@@ -87,7 +103,8 @@ impl CommonConfig {
         let options =
             db::connect_options(url.expose_secret()).map_err(|error| settings.refuse(variable, &error.to_string()))?;
         let database = DatabaseConfig { options, variable: variable.to_owned() };
-        Ok(Self { environment, database, direct: read_direct(settings, section)? })
+        let (direct, accepts_newer) = (read_direct(settings, section)?, settings.get(ACCEPT_NEWER)?);
+        Ok(Self { environment, database, direct, accepts_newer, traces: TracesConfig::read(settings)? })
     }
 
     /// The database by a session on the primary.

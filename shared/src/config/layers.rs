@@ -7,13 +7,15 @@ use config::{Config, ConfigError as LayerError, File, FileFormat, Map, Source, V
 
 use super::Setting;
 use super::settings::ConfigError;
+use crate::traces::OTEL_ENDPOINT;
 
 /// Where settings are read from. [`Sources::process`] is what binaries use; tests make their own.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     /// Values from flags, by variable name: the strongest layer.
     pub flags: Vec<(String, String)>,
-    /// The environment's variables; names without the prefix `MYAPI_` are passed over.
+    /// The environment's variables; names without the prefix `MYAPI_` are passed over, but for the collector of
+    /// traces by its standard name.
     pub environment: Vec<(String, String)>,
     /// A `.env` file; a missing one is an empty one.
     pub dotenv: Option<PathBuf>,
@@ -27,7 +29,7 @@ impl Sources {
     pub fn process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) || name == OTEL_ENDPOINT)
             .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
             .collect();
         Self { flags, environment, dotenv: Some(PathBuf::from(".env")), file }
@@ -52,7 +54,9 @@ pub(super) fn collect(sources: &Sources, known: &[Setting]) -> Result<BTreeMap<S
         Layer { origin: "environment", values: own(&sources.environment) },
         Layer { origin: "flag", values: sources.flags.clone() },
     ];
-    let mut builder = Config::builder().add_source(Layer { origin: "default", values: defaults });
+    let mut builder = Config::builder()
+        .add_source(Layer { origin: "default", values: defaults })
+        .add_source(Layer { origin: OTEL_ENDPOINT, values: standard(&sources.environment) });
     if let Some(path) = &sources.file {
         builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
     }
@@ -106,6 +110,12 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 fn own(variables: &[(String, String)]) -> Vec<(String, String)> {
     variables.iter().filter(|(name, _)| name.starts_with(PREFIX)).cloned().collect()
+}
+
+/// What other programs of a fleet are told counts for this one where it can do it, and says less than its own settings.
+fn standard(variables: &[(String, String)]) -> Vec<(String, String)> {
+    let endpoint = variables.iter().filter(|(name, _)| cfg!(feature = "otlp") && name == OTEL_ENDPOINT);
+    endpoint.map(|(_, value)| ("MYAPI_OTLP__ENDPOINT".to_owned(), value.clone())).collect()
 }
 
 fn dotenv(path: Option<&Path>) -> Result<Vec<(String, String)>, ConfigError> {

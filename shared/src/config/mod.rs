@@ -7,9 +7,10 @@
 
 mod common;
 mod layers;
+mod origins;
 mod settings;
 
-pub use common::{COMMON, CommonConfig, DatabaseConfig, Environment, address};
+pub use common::{ACCEPT_NEWER, COMMON, CommonConfig, DatabaseConfig, Environment, address};
 pub use layers::Sources;
 pub use settings::{ConfigError, Settings};
 

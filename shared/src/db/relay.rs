@@ -24,6 +24,7 @@ use sqlx_core::transaction::TransactionManager as _;
 use tokio::sync::oneshot;
 
 use super::{Conn, DbError, Pool};
+use crate::traces::{self, Child, Part};
 
 /// How long a connection goes from hand to hand before the pool has it again.
 const LONGEST: Duration = Duration::from_millis(100);
@@ -52,6 +53,8 @@ pub struct Lent {
     conn: PoolConnection<Postgres>,
     since: Instant,
     relay: Relay,
+    /// Of the request that holds it now.
+    span: Option<Child>,
 }
 
 /// A transaction on a connection of its own. Dropped, it is rolled back.
@@ -77,6 +80,13 @@ impl Relay {
     /// # Errors
     /// The pool's own: [`DbError::Unavailable`] when there is none in time.
     pub async fn acquire(&self) -> Result<Lent, DbError> {
+        let span = traces::child(Part::Database);
+        let mut lent = self.take().await?;
+        lent.span = Some(span);
+        Ok(lent)
+    }
+
+    async fn take(&self) -> Result<Lent, DbError> {
         if self.pool.size() < self.pool.options().get_max_connections() {
             let kept = self.lock().kept.pop();
             return match kept {
@@ -108,7 +118,7 @@ impl Relay {
     }
 
     fn lend(&self, conn: PoolConnection<Postgres>) -> Lent {
-        Lent { conn, since: Instant::now(), relay: self.clone() }
+        Lent { conn, since: Instant::now(), relay: self.clone(), span: None }
     }
 
     /// What is kept by now, or a place among those who wait.
@@ -168,7 +178,8 @@ impl Relay {
 
 impl Lent {
     /// Gives it to whoever waits or comes next, or to the pool: all that was asked of it has succeeded.
-    pub fn hand_on(self) {
+    pub fn hand_on(mut self) {
+        self.span = None;
         if self.since.elapsed() < LONGEST && !self.is_in_transaction() && !self.relay.pool.is_closed() {
             self.relay.clone().give(self);
         }

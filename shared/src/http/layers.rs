@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use super::problem::Problem;
 use super::trace;
+use crate::traces::ServerSpan;
 use crate::{db, metrics};
 
 /// The header in which the client learns the id that the log has for its request.
@@ -87,11 +88,13 @@ where
         let options = self.options;
         let route = request.extensions().get::<MatchedPath>().cloned();
         let method = metrics::method_label(request.method());
-        let span = span(&request, id);
+        let traced = ServerSpan::begin(&request, RequestId(id), options.is_https);
+        let span = span(&request, id, &traced);
         let answering = span.in_scope(|| self.inner.call(request));
         Box::pin(async move {
             let started = Instant::now();
-            let mut response = answer(options.errors, started, answering).instrument(span).await;
+            let mut response = traced.around(answer(options.errors, started, answering)).instrument(span).await;
+            traced.answered(response.status());
             metrics::answered(route.as_ref(), method, response.status(), started.elapsed());
             set_headers(response.headers_mut(), id, options.is_https);
             Ok(response)
@@ -101,7 +104,8 @@ where
 
 /// `client.forwarded` (the client that a trusted proxy names), `client.id`, `user.id` and `token.grant` (by which a token
 /// was given out) are filled in by whoever learns them; each line of the request has them from then on.
-fn span(request: &Request, id: Uuid) -> Span {
+fn span(request: &Request, id: Uuid, traced: &ServerSpan) -> Span {
+    let ids = traced.ids();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     // At this level so that `RUST_LOG=error` leaves the request's id on the lines that are left.
     tracing::error_span!(
@@ -114,7 +118,8 @@ fn span(request: &Request, id: Uuid) -> Span {
         client.id = tracing::field::Empty,
         user.id = tracing::field::Empty,
         token.grant = tracing::field::Empty,
-        trace.id = trace::find_id(request.headers()),
+        trace.id = ids.as_ref().map_or_else(|| trace::find_id(request.headers()), |ids| Some(ids.trace.as_str())),
+        span.id = ids.as_ref().map(|ids| ids.span.as_str()),
         error.code = tracing::field::Empty,
     )
 }

@@ -6,6 +6,10 @@ use http::{HeaderMap, HeaderName};
 /// The header.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// What else came with it, of those who have seen the trace before (section 3.3).
+#[cfg(feature = "otlp")]
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// Digits of each part: version, trace id, parent id, flags.
 const DIGITS: [usize; 4] = [2, 32, 16, 2];
 

@@ -100,6 +100,22 @@ fn lists_are_commas_or_toml_arrays() {
     );
 }
 
+/// What other programs are told by its standard name; tests are built with traces.
+#[test]
+fn the_collectors_standard_name_counts_where_ours_is_not_set() {
+    const STANDARD: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    let shown = |variables: &[(&str, &str)]| {
+        let settings = load(&environment(variables)).unwrap();
+        let endpoint = settings.show().find(|(setting, ..)| setting.name == "MYAPI_OTLP__ENDPOINT").unwrap();
+        (endpoint.1, endpoint.2)
+    };
+    let value = |text: &str| Some(text.to_owned());
+    assert_eq!(shown(&[]), (None, "unset".to_owned()));
+    assert_eq!(shown(&[STANDARD]), (value(STANDARD.1), STANDARD.0.to_owned()));
+    let ours = ("MYAPI_OTLP__ENDPOINT", "https://collector.example");
+    assert_eq!(shown(&[STANDARD, ours]), (value(ours.1), "environment".to_owned()));
+}
+
 #[rstest]
 #[case::near("MYAPI_AUTH__BNID", Some("MYAPI_AUTH__BIND"))]
 #[case::section("MYAPI_ATUH__BIND", Some("MYAPI_AUTH__BIND"))]

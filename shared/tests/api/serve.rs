@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -44,6 +45,7 @@ impl Server {
                 post(|body: Result<Bytes, axum::extract::rejection::BytesRejection>| async { body.map(|_| ()) }),
             )
             .route("/slow", get(slow))
+            .route("/page", get(page))
             .route("/endless", get(|| async { Body::from(vec![b'y'; 64 << 20]) }))
             .layer(axum::extract::DefaultBodyLimit::max(64 << 10));
         let listener = serve::bind("127.0.0.1:0".parse().unwrap(), "BIND").await.unwrap();
@@ -58,6 +60,14 @@ impl Server {
 async fn slow() -> &'static str {
     tokio::time::sleep(Duration::from_secs(1)).await;
     "slow"
+}
+
+/// Of one test alone.
+static PAGES: AtomicUsize = AtomicUsize::new(0);
+
+async fn page() -> Vec<u8> {
+    PAGES.fetch_add(1, Ordering::Relaxed);
+    vec![b'y'; 100 << 10]
 }
 
 struct Client(TcpStream);
@@ -94,6 +104,16 @@ impl Client {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it stays open"),
         }
         (String::from_utf8_lossy(&said).into_owned(), began.elapsed())
+    }
+
+    /// Not one byte is read, until the server has given up on it.
+    #[track_caller]
+    fn wait_for_the_reset(&mut self) {
+        let began = Instant::now();
+        while self.0.take_error().unwrap().is_none() && self.0.write(b"x").is_ok() {
+            assert!(began.elapsed() < PATIENCE, "it waits for ever");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn is_open(&mut self) -> bool {
@@ -143,16 +163,7 @@ async fn f14_whoever_does_not_take_its_answer_is_cut_off() {
     let taken = beside(move || {
         let mut reader = Client::open(address);
         reader.send(&GET.replace("healthz", "endless"));
-        let began = Instant::now();
-        // Not one byte is read, until the server has given up on it.
-        loop {
-            std::thread::sleep(Duration::from_millis(20));
-            let is_over = reader.0.take_error().unwrap().is_some() || reader.0.write(b"x").is_err();
-            if is_over {
-                break;
-            }
-            assert!(began.elapsed() < PATIENCE, "it waits for ever");
-        }
+        reader.wait_for_the_reset();
         // One who reads gets all of it.
         let (said, _) = Client::open(address)
             .send(&GET.replace("healthz", "endless").replace("Host", "Connection: close\r\nHost"))
@@ -161,6 +172,22 @@ async fn f14_whoever_does_not_take_its_answer_is_cut_off() {
     })
     .await;
     assert!(taken > 64 << 20, "{taken}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn f14_for_whoever_reads_nothing_few_answers_are_made() {
+    let server = Server::start(short()).await;
+    let address = server.address;
+    beside(move || {
+        let mut reader = Client::open(address);
+        reader.send(&GET.replace("healthz", "page").repeat(40));
+        reader.wait_for_the_reset();
+    })
+    .await;
+    // What both systems hold, which would be all forty of them.
+    let pages = PAGES.load(Ordering::Relaxed);
+    assert!((1..10).contains(&pages), "{pages} pages of 100 KiB");
 }
 
 #[tokio::test]

@@ -20,10 +20,24 @@ impl Process {
         pids.map(|pid| Self { pid }).find(|process| process.parent() == Some(guard))
     }
 
+    /// This program.
+    pub fn this() -> Self {
+        Self { pid: std::process::id() }
+    }
+
+    /// Whoever started that process; `None` where there is no such process here.
+    pub fn parent_of(pid: u32) -> Option<Self> {
+        Self { pid }.parent().map(|pid| Self { pid })
+    }
+
+    /// User and system time of those of its children that have ended, and of theirs.
+    pub fn children_cpu(self) -> Option<Duration> {
+        Some(of_ticks(parse_ticks(&self.stat()?, CHILDREN)?))
+    }
+
     /// User and system time of all its threads since it started, to the system's tick (mostly 10 ms).
     pub fn cpu(self) -> Option<Duration> {
-        let ticks = parse_ticks(&self.stat()?)?;
-        Some(Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1)))
+        Some(of_ticks(parse_ticks(&self.stat()?, OWN)?))
     }
 
     /// A line of its status such as `VmRSS` or `VmHWM` (the most it ever had), in MiB.
@@ -61,9 +75,17 @@ fn fields(stat: &str) -> impl Iterator<Item = &str> {
     stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace()
 }
 
-/// `utime` and `stime`, the 14th and 15th field of the whole line.
-fn parse_ticks(stat: &str) -> Option<u64> {
-    let mut times = fields(stat).skip(11).map(str::parse::<u64>);
+/// Where `utime` and `stime` stand behind the name: the 14th and 15th field of the whole line.
+const OWN: usize = 11;
+/// `cutime` and `cstime`.
+const CHILDREN: usize = 13;
+
+fn of_ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / clock_ticks_per_second().max(1))
+}
+
+fn parse_ticks(stat: &str, at: usize) -> Option<u64> {
+    let mut times = fields(stat).skip(at).map(str::parse::<u64>);
     Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
@@ -73,8 +95,9 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 0 0 0 250 50 0 0 20 0 1 0 9 1 1";
-        assert_eq!(parse_ticks(stat), Some(300));
+        let stat = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 0 0 0 250 50 30 4 20 0 1 0 9 1 1";
+        assert_eq!(parse_ticks(stat, OWN), Some(300));
+        assert_eq!(parse_ticks(stat, CHILDREN), Some(34));
         assert_eq!(fields(stat).nth(1), Some("7"));
     }
 }

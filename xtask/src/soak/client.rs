@@ -10,6 +10,7 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
 
 use crate::up::provision::CLIENT;
 
@@ -17,7 +18,10 @@ use crate::up::provision::CLIENT;
 pub type Ask = Request<Full<Bytes>>;
 
 /// One keep-alive connection.
-pub struct Client(SendRequest<Full<Bytes>>);
+pub struct Client {
+    sender: SendRequest<Full<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
+}
 
 impl Client {
     /// Connects from this address.
@@ -30,9 +34,8 @@ impl Client {
         let stream = socket.connect(to).await.with_context(|| format!("cannot reach {to}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends when the sender is dropped, or its answer shows what went wrong.
-        tokio::spawn(connection);
-        Ok(Self(sender))
+        // Ends some time after the sender is dropped, or its answer shows what went wrong.
+        Ok(Self { sender, connection: tokio::spawn(connection) })
     }
 
     /// Sends, and reads the answer whole.
@@ -40,10 +43,18 @@ impl Client {
     /// # Errors
     /// When the connection breaks.
     pub async fn ask(&mut self, request: Ask) -> Result<(StatusCode, Bytes)> {
-        self.0.ready().await?;
-        let answer = self.0.send_request(request).await?;
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
+    }
+
+    /// Closes the connection, whatever was asked on it. A client that is only dropped stays connected until the runtime
+    /// has a turn for it: for ever, where nobody drives the runtime any more.
+    pub async fn hang_up(self) {
+        self.connection.abort();
+        // That it was aborted is what was asked for.
+        drop(self.connection.await);
     }
 }
 
@@ -56,4 +67,35 @@ pub fn login(user: &str, password: &str) -> Result<Ask> {
     let body = format!("grant_type=password&client_id={CLIENT}&username={user}&password={password}");
     let request = Request::post("/token").header(HOST, "localhost");
     Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(Full::from(body))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn f12_who_has_hung_up_is_gone_though_nobody_drives_the_runtime() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut client = Client::connect(Ipv4Addr::LOCALHOST, address).await.unwrap();
+            let asked = client.ask(login("gone@example.com", "wrong").unwrap());
+            assert!(timeout(Duration::from_millis(50), asked).await.is_err(), "nobody answers");
+            client.hang_up().await;
+        });
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).unwrap();
+        assert!(heard.contains("gone%40example.com"), "{heard}");
+        drop(runtime);
+    }
 }

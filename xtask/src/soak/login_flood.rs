@@ -250,6 +250,7 @@ async fn hang_up(auth: SocketAddr) -> Result<()> {
             let asked = client.ask(login(&format!("gone-{number}@example.com"), "wrong")?);
             // That it takes longer is the point.
             drop(tokio::time::timeout(Duration::from_millis(50), asked).await);
+            client.hang_up().await;
             Ok::<_, anyhow::Error>(())
         });
     }

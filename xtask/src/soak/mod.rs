@@ -12,6 +12,8 @@ mod ci_tests;
 #[cfg(feature = "bench")]
 mod client;
 #[cfg(feature = "bench")]
+mod cost;
+#[cfg(feature = "bench")]
 mod disk_full;
 #[cfg(feature = "bench")]
 mod failover;
@@ -43,6 +45,8 @@ mod run;
 mod squeeze;
 #[cfg(feature = "bench")]
 mod table;
+#[cfg(feature = "bench")]
+mod two_versions;
 
 #[cfg(not(feature = "bench"))]
 pub use crate::bench::rerun::run;

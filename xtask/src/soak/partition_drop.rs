@@ -12,7 +12,7 @@ pub const BESIDE: &str = "a delete of a million rows: seconds to minutes, and a 
 
 const TEST: CiTest = CiTest {
     package: "auth-server",
-    target: "api",
+    target: "auth_server_api",
     name: "process::partition_drop::a_partition_of_expired_tokens_goes_at_once_while_others_are_refreshed",
     // Of a thousand rows each.
     rounds: 1000,

@@ -14,13 +14,13 @@ pub const BESIDE: &str = "a rotation without a retry window: each lost answer is
 const TESTS: [CiTest; 2] = [
     CiTest {
         package: "auth-server",
-        target: "api",
+        target: "auth_server_api",
         name: "process::crash::f05_r13_a_kill_leaves_a_family_before_or_after_its_rotation",
         rounds: 500,
     },
     CiTest {
         package: "auth-server",
-        target: "api",
+        target: "auth_server_api",
         name: "process::commit_reset::f19_a_reset_at_commit_is_503_and_the_retry_gives_the_one_successor",
         rounds: 300,
     },

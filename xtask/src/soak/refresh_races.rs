@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 pub const BESIDE: &str = "a check before an update without a lock: two live leaves in most races";
 
 const fn test(name: &'static str, rounds: u32) -> CiTest {
-    CiTest { package: "auth-server", target: "api", name, rounds }
+    CiTest { package: "auth-server", target: "auth_server_api", name, rounds }
 }
 
 const TESTS: [CiTest; 3] = [

@@ -12,6 +12,7 @@ use shared::output;
 
 use super::figures::{Bound, Figure};
 use super::table::{Place, SOAKS, Soak};
+use super::two_versions::Older;
 use crate::bench::cores::Cores;
 use crate::bench::database::with_database;
 use crate::bench::figures::Machine;
@@ -107,7 +108,8 @@ fn rounds(
         let measured = with_database(checkout, &Cores::undivided(), interrupt, |database| {
             let (programs, length) = (programs.clone(), Duration::from_secs(options.seconds.into()));
             let (home, times) = (home.as_path(), options.times);
-            (soak.trial)(&Place { checkout, programs, environment, home, database, length, times }, interrupt)
+            let older = Older { bin_dir: options.old_bin_dir.as_deref(), revision: options.old.as_deref() };
+            (soak.trial)(&Place { checkout, programs, environment, home, database, length, times, older }, interrupt)
         })?;
         figures = if figures.is_empty() { measured } else { worst(figures, measured) };
     }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::figures::Figure;
 use super::{
     bad_networks, disk_full, failover, key_rotation, login_flood, million_movies, openapi, partition_drop,
-    postgres_restart, refresh_kill, refresh_races, revocation_delay, squeeze,
+    postgres_restart, refresh_kill, refresh_races, revocation_delay, squeeze, two_versions,
 };
 use crate::bench::database::Database;
 use crate::checkout::Checkout;
@@ -47,6 +47,8 @@ pub struct Place<'a> {
     pub length: Duration,
     /// How often it is to do its thing, where somebody says so.
     pub times: Option<u32>,
+    /// Which version is the older one, where there are two.
+    pub older: two_versions::Older<'a>,
 }
 
 /// All of them, in the order in which they run.
@@ -116,6 +118,12 @@ pub const SOAKS: &[Soak] = &[
         what: "the database's disk is full 5 times while logins are refreshed; skipped where nothing can be mounted",
         beside: disk_full::BESIDE,
         trial: disk_full::run,
+    },
+    Soak {
+        name: "two-versions",
+        what: "an upgrade from an older version to this one and back, process by process, while everybody is served",
+        beside: two_versions::BESIDE,
+        trial: two_versions::run,
     },
     Soak {
         name: "squeeze",

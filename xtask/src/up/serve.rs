@@ -129,6 +129,15 @@ impl Service {
         self.guarded.id()
     }
 
+    /// SIGTERM, and how it ended.
+    ///
+    /// # Errors
+    /// When its guard cannot be waited for.
+    #[cfg(feature = "bench")]
+    pub fn stop(mut self) -> Result<std::process::ExitStatus> {
+        self.guarded.stop()
+    }
+
     /// # Errors
     /// When it has ended by itself, with the end of its log.
     pub fn check(&mut self) -> Result<()> {

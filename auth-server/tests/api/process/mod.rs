@@ -21,4 +21,5 @@ mod replicas;
 mod settings;
 mod signed_in;
 mod start;
+mod traces;
 pub mod wire;

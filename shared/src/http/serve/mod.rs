@@ -41,6 +41,10 @@ const ADMISSION: Duration = Duration::from_millis(100);
 /// So long without a new one, there are no more of them.
 const QUIET: Duration = Duration::from_millis(10);
 
+/// Bytes of answers that the system holds for a client beyond those that are on their way.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 128 * 1024;
+
 /// Connections at most, unless the settings say otherwise.
 pub const MAX_CONNECTIONS: usize = 16_384;
 
@@ -164,11 +168,24 @@ fn admit(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "set_nodelay");
     }
+    bound_unsent(&stream);
     match load.seat() {
         Some(seat) => serve_connection((stream, peer), seat, app.clone(), options, graceful),
         None => load::turn_away(stream),
     }
 }
+
+/// Without it the system takes megabytes for a client that reads nothing: that many pages are made for nobody, and nothing
+/// stalls. What is on its way is not counted, so a fast client is served as fast.
+#[cfg(target_os = "linux")]
+fn bound_unsent(stream: &TcpStream) {
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT) {
+        tracing::debug!(%error, "set_tcp_notsent_lowat");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn bound_unsent(_: &TcpStream) {}
 
 fn serve_connection(
     (stream, peer): (TcpStream, SocketAddr),

@@ -54,7 +54,7 @@ use denied::{Guarded, Reason, Takes};
 
 pub use denied::Denied;
 pub use layer::{Require, RequireLayer};
-pub use limits::{Limit, LimitError, Limits, Tell, TellLayer};
+pub use limits::{LEFT as LIMITS_LEFT, Limit, LimitError, Limits, POLICY as LIMITS_POLICY, Tell, TellLayer};
 
 /// A scope as a type, so that a handler's signature says what it needs.
 pub trait Permission: Send + Sync + 'static {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Response, redirect, retry};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use url::{Host, Url};
 
 use super::{Fresh, KeysOptions, SourceError};
 use crate::token::keys::KeySet;
+use crate::traces::{Outgoing, Purpose};
 
 /// An HTTP client for one URL.
 pub(in crate::token) struct Fetcher {
@@ -34,7 +35,7 @@ impl Fetcher {
     /// The JWK Set. It is refused unless the answer is 200 with a whole, usable set in time and in bounds.
     pub(super) async fn fetch(&self, options: &KeysOptions) -> Result<Fresh, SourceError> {
         let accept = "application/jwk-set+json, application/json";
-        let (headers, body) = self.get(self.url.clone(), accept, options.size_limit).await?;
+        let (headers, body) = self.get(self.url.clone(), accept, (options.size_limit, Purpose::Errand)).await?;
         let age = max_age(&headers).unwrap_or(options.default_age).clamp(options.shortest_age, options.longest_age);
         Ok(Fresh { set: Some(KeySet::from_jwks(&body)?), age })
     }
@@ -43,7 +44,7 @@ impl Fetcher {
     pub(in crate::token) async fn fetch_since(&self, since: i64, limit: usize) -> Result<Vec<u8>, SourceError> {
         let mut url = self.url.clone();
         url.query_pairs_mut().append_pair("since", &since.to_string());
-        let (_, body) = self.get(url, "application/jwt", limit).await?;
+        let (_, body) = self.get(url, "application/jwt", (limit, Purpose::Poll)).await?;
         Ok(body)
     }
 
@@ -55,9 +56,12 @@ impl Fetcher {
         client_id: &str,
         client_secret: &str,
     ) -> Result<(), SourceError> {
+        let span = Outgoing::begin(&Method::POST, &self.url, Purpose::Errand);
         let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let request = self.client.post(self.url.clone()).basic_auth(encoded(client_id), Some(encoded(client_secret)));
-        let response = request.json(body).send().await.map_err(|error| SourceError::Fetch(chain(&error)))?;
+        let request = request.headers(span.headers()).json(body);
+        let response = request.send().await.map_err(|error| SourceError::Fetch(chain(&error)))?;
+        span.answered(response.status());
         match response.status() {
             StatusCode::NO_CONTENT => Ok(()),
             other => Err(SourceError::Status(other.as_u16())),
@@ -65,9 +69,16 @@ impl Fetcher {
     }
 
     /// One GET, with at most `limit` bytes of an answer that has to be 200.
-    async fn get(&self, url: Url, accept: &'static str, limit: usize) -> Result<(HeaderMap, Vec<u8>), SourceError> {
-        let request = self.client.get(url).header(header::ACCEPT, accept);
+    async fn get(
+        &self,
+        url: Url,
+        accept: &'static str,
+        (limit, purpose): (usize, Purpose),
+    ) -> Result<(HeaderMap, Vec<u8>), SourceError> {
+        let span = Outgoing::begin(&Method::GET, &url, purpose);
+        let request = self.client.get(url).header(header::ACCEPT, accept).headers(span.headers());
         let response = request.send().await.map_err(|error| SourceError::Fetch(chain(&error)))?;
+        span.answered(response.status());
         if response.status() != StatusCode::OK {
             return Err(SourceError::Status(response.status().as_u16()));
         }

@@ -27,6 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::keys::KeySet;
+use crate::traces;
 use disk::DiskCopy;
 use file::KeyFile;
 use flight::{Cause, Flight};
@@ -214,12 +215,12 @@ impl Keys {
         let (landing, run) = lock(&self.0.flight).board(cause, self.0.options.cooldown, Instant::now())?;
         if let Some(run) = run {
             let keys = self.clone();
-            tokio::spawn(async move {
+            tokio::spawn(traces::carry(async move {
                 let read = keys.read().await;
                 // Already in the status and in the log.
                 let _ = keys.settle(read);
                 run.land();
-            });
+            }));
         }
         Some(landing)
     }

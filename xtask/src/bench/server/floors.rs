@@ -145,7 +145,6 @@ async fn code(State(floor): Shared, body: Bytes) -> Result<Response, Failure> {
     by_code(statements::CONSUME_CODE).bind(now).bind(5_i16).fetch_one(&mut *transaction).await?;
     sqlx::query(statements::HELD_SESSION).bind(session).bind(now).fetch_one(&mut *transaction).await?;
     sqlx::query(statements::LOCKED_USER).bind(sub).fetch_one(&mut *transaction).await?;
-    sqlx::query(statements::USER).bind(sub).fetch_one(&mut *transaction).await?;
     let (family, ends) = (random_id()?, now + TimeDelta::days(14));
     let first = successor(ends)?;
     let (first_hash, first_ends) = read(&first, PREFIX)?;

@@ -79,17 +79,31 @@ pub const HELD_SESSION: &str = "
 ";
 /// `users`: a user, held.
 pub const LOCKED_USER: &str = r#"
-    select 1 as "one!" from myapi.users where sub = $1 for share
+    select sub, email as "email!", name, hashed_password, email_verified, scopes, token_version, disabled_at,
+           created_at, password_changed_at
+    from myapi.users
+    where sub = $1 and email is not null
+    for share
 "#;
 /// `tokens`: a family and its first refresh token.
 pub const INSERT_FAMILY: &str = "
-    with family as (
+    with held as materialized (
+        select sub
+        from myapi.users
+        where sub = $2 and token_version = $6 and disabled_at is null and email is not null
+        for share
+    ),
+    family as (
         insert into myapi.families
             (family_id, sub, client_id, scope, audience, user_version, client_version, session_id, auth_time,
              access_ttl, created_at, expires_at, dpop_jkt)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15)
+        select $1, held.sub, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $15
+        from held
+        returning family_id
     )
-    insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at) values ($13, $14, $1, $11)
+    insert into myapi.refresh_tokens (token_hash, expires_at, family_id, created_at)
+    select $13, $14, family_id, $11
+    from family
 ";
 /// `revocations`: whether a token is dead.
 pub const IS_REVOKED: &str = r#"

@@ -23,8 +23,8 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-pub(super) use self::told::{LEFT, POLICY, Told, tell};
-pub use self::told::{Tell, TellLayer};
+pub use self::told::{LEFT, POLICY, Tell, TellLayer};
+pub(super) use self::told::{Told, tell};
 use crate::clock::Clock;
 use crate::token::claims::AccessClaims;
 

@@ -16,9 +16,9 @@ use tower::{Layer, Service};
 use super::Budget;
 
 /// What is allowed; the same in each answer.
-pub(in crate::token::bearer) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What is left of it.
-pub(in crate::token::bearer) const LEFT: HeaderName = HeaderName::from_static("ratelimit");
+pub const LEFT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// What each policy says of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,8 +23,7 @@ impl Clients {
     /// [`AuthenticateError`] with the reason for the log.
     pub async fn authenticate(&self, presented: &Presented) -> Result<Arc<Client>, AuthenticateError> {
         if let Proof::Assertion(assertion) = &presented.proof {
-            // Boxed: keys may have to be fetched, and every other request would carry the room for that.
-            return Box::pin(self.authenticate_assertion(presented, assertion)).await;
+            return self.authenticate_assertion(presented, assertion).await;
         }
         let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
         self.authenticate_in(&mut conn, presented).await

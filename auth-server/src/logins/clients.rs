@@ -43,7 +43,7 @@ impl Logins {
         origin: &Origin,
     ) -> Result<Arc<Client>, ClientAuthenticateError> {
         if matches!(presented.proof, Proof::None) {
-            return Ok(self.clients.authenticate(presented).await?);
+            return Ok(Box::pin(self.clients.authenticate(presented)).await?);
         }
         // One connection for both questions: to give one back costs a round trip.
         let mut conn = self.limits.acquire().await.map_err(clients::AuthenticateError::from)?;
@@ -57,7 +57,8 @@ impl Logins {
             // Its keys may have to be fetched: nobody else's connection waits for that.
             Proof::Assertion(_) => {
                 conn.hand_on();
-                (self.clients.authenticate(presented).await, None)
+                // Boxed, like whatever is seldom: every request would carry the room for it.
+                (Box::pin(self.clients.authenticate(presented)).await, None)
             }
         };
         match authenticated {
@@ -73,7 +74,7 @@ impl Logins {
             Err(reason @ clients::AuthenticateError::Assertion(AssertionError::KeysUnread(_))) => Err(reason.into()),
             Err(reason) => {
                 drop(conn);
-                self.limits.secret_failed(&check).await?;
+                Box::pin(self.limits.secret_failed(&check)).await?;
                 Err(reason.into())
             }
         }

@@ -60,8 +60,11 @@ impl<'a> Targets<'a> {
         if !is_one || first.as_ref().is_some_and(|audience| !client.may_target(audience)) {
             return Err(TargetError::Refused);
         }
-        let catalogue =
-            if client.audiences.is_empty() { None } else { Some(state.resource_servers.catalogue().await?) };
+        let catalogue = match client.audiences.is_empty() {
+            true => None,
+            // Boxed: few clients need it.
+            false => Some(Box::pin(state.resource_servers.catalogue()).await?),
+        };
         Ok(Self { client, named: first, catalogue })
     }
 

@@ -101,8 +101,12 @@ impl ClientRequest<'_> {
         if self.request.proof.is_none() {
             return Ok(Binding::none());
         }
-        let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
-        self.bind_in(&mut conn).await
+        // Boxed: few requests bring one, and the way to a connection takes much room in all of them.
+        let taking = async {
+            let mut conn = state.pool.acquire().await.map_err(DbError::from)?;
+            self.bind_in(&mut conn).await
+        };
+        Box::pin(taking).await
     }
 
     /// The same, in the transaction of what is written for it.

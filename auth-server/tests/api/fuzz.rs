@@ -116,3 +116,20 @@ proptest! {
         checks::assertion(&bytes);
     }
 }
+
+/// What the checks name is there when they are built for fuzzing, which no other test does.
+#[test]
+fn the_fuzz_targets_have_the_crates_of_their_checks() {
+    let (checks, fuzz) = (include_str!("../../fuzz/checks.rs"), include_str!("../../fuzz/Cargo.toml"));
+    let named = |krate: &&str| {
+        let path = format!("{}::", krate.replace('-', "_"));
+        checks
+            .match_indices(&path)
+            .any(|(at, _)| !checks[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_'))
+    };
+    let ours =
+        include_str!("../../Cargo.toml").lines().filter_map(|line| line.split_once(".workspace").map(|(name, _)| name));
+    let lacking: Vec<&str> =
+        ours.filter(named).filter(|krate| !fuzz.lines().any(|line| line.starts_with(&format!("{krate} = ")))).collect();
+    assert!(lacking.is_empty(), "auth-server/fuzz/Cargo.toml lacks {lacking:?}");
+}

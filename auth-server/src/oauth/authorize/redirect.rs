@@ -47,9 +47,10 @@ pub fn with_parameters(uri: &str, parameters: &[(&str, &str)]) -> String {
     let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     let separator = match uri {
         _ if encoded.is_empty() => "",
+        // An `&` outside of a query belongs to the path, or to the host.
+        _ if !uri.contains('?') => "?",
         _ if uri.ends_with(['?', '&']) => "",
-        _ if uri.contains('?') => "&",
-        _ => "?",
+        _ => "&",
     };
     format!("{uri}{separator}{encoded}")
 }

@@ -113,6 +113,9 @@ fn parameters_follow_those_that_are_there() {
         ("https://a/cb", "https://a/cb?state=a+b%26c%2B%C3%BC"),
         ("https://a/cb?x=%2e", "https://a/cb?x=%2e&state=a+b%26c%2B%C3%BC"),
         ("https://a/cb?", "https://a/cb?state=a+b%26c%2B%C3%BC"),
+        ("https://a/cb?x&", "https://a/cb?x&state=a+b%26c%2B%C3%BC"),
+        ("https://a/cb&", "https://a/cb&?state=a+b%26c%2B%C3%BC"),
+        ("com.example.app://done&", "com.example.app://done&?state=a+b%26c%2B%C3%BC"),
         ("com.example.app:/cb", "com.example.app:/cb?state=a+b%26c%2B%C3%BC"),
     ] {
         assert_eq!(with_parameters(uri, &state), expected);

@@ -26,9 +26,11 @@ impl Address {
         if !url.username().is_empty() || url.password().is_some() {
             return None;
         }
+        // The URL standard decodes a host, to characters that it would not take undecoded.
+        let host = url.host_str().filter(|host| host.bytes().all(is_uri_byte))?;
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let path = decode_unreserved(url.path())?;
-        Some(Self(format!("{}://{}{port}{path}", url.scheme(), url.host_str()?)))
+        Some(Self(format!("{}://{host}{port}{path}", url.scheme())))
     }
 
     /// The address of `path`, which begins with a slash, below `base`.
@@ -126,6 +128,7 @@ mod tests {
             "ftp://api.example.com/movies/",
             "urn:movies",
             "https://",
+            "http://16XtC%c7%bc%22ae+Q/",
         ] {
             assert_eq!(read(none), None, "{none}");
         }

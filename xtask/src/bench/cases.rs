@@ -102,7 +102,7 @@ impl Case {
             Self::Client => "auth-server, client credentials",
             Self::RefreshFloor => "axum handler, 7 statements, ES256",
             Self::Refresh => "auth-server, refresh token",
-            Self::CodeFloor => "axum handler, 9 statements, ES256",
+            Self::CodeFloor => "axum handler, 8 statements, ES256",
             Self::Code => "auth-server, authorization code",
             Self::IntrospectFloor => "axum handler, 5 statements",
             Self::Introspect => "auth-server, introspection",

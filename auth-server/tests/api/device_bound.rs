@@ -3,12 +3,13 @@
 
 use auth_server::clients::NewClient;
 use auth_server::resource_servers::NewScope;
-use serde_json::json;
 use shared::db::Pool;
 use shared::testing::TestIssuer;
 
 use crate::app::{AUDIENCE, Answer, EMAIL, TestApp, encode};
 use crate::device::{self, Device, GRANT, TV, approve, signed_in, start_with};
+use crate::dpop::assert_bound;
+use crate::resource::{given, is};
 
 const REVIEWS: &str = "https://reviews.example.com";
 const REVIEWS_SCOPE: &str = "reviews:read";
@@ -28,27 +29,6 @@ async fn ask(app: &TestApp, parameters: &[(&str, &str)], key: Option<&TestIssuer
     let proof = key.map(|key| key.proof("POST", "http://127.0.0.1:8001/token", app.clock.now()).mint());
     let headers: Vec<(&str, &str)> = proof.iter().map(|proof| ("dpop", proof.as_str())).collect();
     app.token_raw(&form, &headers).await
-}
-
-#[track_caller]
-fn assert_bound(answer: &Answer, key: &TestIssuer) {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.json()["token_type"], "DPoP");
-    assert_eq!(answer.claims()["cnf"], json!({ "jkt": key.thumbprint().as_str() }));
-}
-
-/// What the token is for and carries; the answer says the same.
-#[track_caller]
-fn given(answer: &Answer) -> (String, String) {
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let claims = answer.claims();
-    assert_eq!(answer.json()["scope"], claims["scope"]);
-    let text = |name: &str| claims[name].as_str().unwrap().to_owned();
-    (text("aud"), text("scope"))
-}
-
-fn is(audience: &str, scope: &str) -> (String, String) {
-    (audience.to_owned(), scope.to_owned())
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -43,8 +43,9 @@ async fn refresh(app: &TestApp, token: &str, proof: Option<&str>) -> Answer {
     ask_as(app, PUBLIC, &[("grant_type", "refresh_token"), ("refresh_token", token)], proof).await
 }
 
+/// A token for the holder of this key alone.
 #[track_caller]
-fn assert_bound(answer: &Answer, key: &TestIssuer) {
+pub(crate) fn assert_bound(answer: &Answer, key: &TestIssuer) {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.json()["token_type"], "DPoP");
     assert_eq!(answer.claims()["cnf"], json!({ "jkt": key.thumbprint().as_str() }));

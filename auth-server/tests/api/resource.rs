@@ -53,7 +53,7 @@ fn asking() -> Asking {
 
 /// What the token is for and carries; the answer says the same.
 #[track_caller]
-fn given(answer: &Answer) -> (String, String) {
+pub(crate) fn given(answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let claims = answer.claims();
     assert_eq!(answer.json()["scope"], claims["scope"]);
@@ -61,7 +61,7 @@ fn given(answer: &Answer) -> (String, String) {
     (text(&claims["aud"]), text(&claims["scope"]))
 }
 
-fn is(audience: &str, scope: &str) -> (String, String) {
+pub(crate) fn is(audience: &str, scope: &str) -> (String, String) {
     (audience.to_owned(), scope.to_owned())
 }
 

@@ -8,3 +8,15 @@ pub mod percent;
 pub mod problem;
 pub mod serve;
 pub mod trace;
+
+use url::{Host, Url};
+
+/// Whether an address is of this machine, so that nobody stands on the way to it.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}

@@ -5,9 +5,10 @@ use std::fmt::Display;
 use http::{HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::{ConfigError, Setting, Settings};
+use crate::http::is_loopback;
 
 const ENDPOINT: &str = "MYAPI_OTLP__ENDPOINT";
 const HEADERS: &str = "MYAPI_OTLP__HEADERS";
@@ -100,15 +101,6 @@ fn read_headers(settings: &Settings, all: &SecretString) -> Result<Vec<(HeaderNa
         })
         .collect::<Option<_>>()
         .ok_or_else(|| settings.refuse(HEADERS, "is no list of name=value (its value is secret and not shown)"))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use http::{HeaderMap, Method, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Response, redirect, retry};
 use serde::Serialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::{Fresh, KeysOptions, SourceError};
+use crate::http::is_loopback;
 use crate::token::keys::KeySet;
 use crate::traces::{Outgoing, Purpose};
 
@@ -113,15 +114,6 @@ pub fn check_url(url: &Url, allow_http: bool) -> Result<(), &'static str> {
         "http" if allow_http || is_loopback(url) => Ok(()),
         "http" => Err("plain http beyond loopback lets anyone on the path replace the keys"),
         _ => Err("the scheme is not https"),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use http::{HeaderName, HeaderValue, Method, header};
+use shared::http::cors::PagesLayer;
 use shared::http::layers::REQUEST_ID;
 use shared::http::problem::Problem;
 use shared::token::bearer::{LIMITS_LEFT, LIMITS_POLICY};
@@ -30,10 +31,10 @@ pub fn shared_with(origins: &[String], rooms: OpenApiRouter<AppState>) -> OpenAp
     rooms
 }
 
-fn layer(origins: &[String]) -> CorsLayer {
+fn layer(origins: &[String]) -> PagesLayer {
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: who calls is told by the token, and no cookie means anything here.
-    CorsLayer::new()
+    let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
@@ -56,5 +57,6 @@ fn layer(origins: &[String]) -> CorsLayer {
             LIMITS_POLICY,
             REQUEST_ID,
         ])
-        .max_age(REMEMBERED)
+        .max_age(REMEMBERED);
+    PagesLayer::new(cors)
 }

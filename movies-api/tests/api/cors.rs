@@ -95,6 +95,21 @@ async fn it_reads_films_and_every_refusal(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn who_is_no_page_is_told_nothing_and_caches_know_that_pages_are(pool: PgPool) {
+    insert_some(&pool).await;
+    let app = TestApp::for_pages_of(pool, ORIGIN);
+    for (status, target) in [(200, "/movies/1"), (404, "/movies/99"), (405, "/movies/new")] {
+        let method = if status == 405 { "DELETE" } else { "GET" };
+        let bearer = format!("Bearer {}", app.token().mint());
+        let request = Request::builder().method(method).uri(target).header("authorization", bearer);
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status.as_u16(), status, "{answer}");
+        assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control-")), "{answer}");
+        assert!(listed(&answer, "vary").contains(&"origin".to_owned()), "{answer}");
+    }
+}
+
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_page_of_another_origin_reads_nothing(pool: PgPool) {
     insert_some(&pool).await;
     let app = TestApp::for_pages_of(pool, ORIGIN);

@@ -17,6 +17,7 @@ mod schemas;
 mod service;
 
 use http::{HeaderName, HeaderValue, Method, header};
+use shared::http::cors::PagesLayer;
 use shared::token::dpop::{NONCE, PROOF};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
@@ -34,10 +35,10 @@ pub(crate) fn router(state: &AppState) -> OpenApiRouter<AppState> {
 }
 
 /// Pages of the configured origins may ask for tokens and give them back.
-pub(super) fn cors(state: &AppState) -> CorsLayer {
+pub(super) fn cors(state: &AppState) -> PagesLayer {
     let origins = state.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     // Never with credentials: no cookie means anything here.
-    CorsLayer::new()
+    let cors = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::POST])
         .allow_headers([
@@ -46,5 +47,6 @@ pub(super) fn cors(state: &AppState) -> CorsLayer {
             HeaderName::from_static("x-requested-with"),
             HeaderName::from_static(PROOF),
         ])
-        .expose_headers([HeaderName::from_static(NONCE)])
+        .expose_headers([HeaderName::from_static(NONCE)]);
+    PagesLayer::new(cors)
 }

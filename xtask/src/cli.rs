@@ -63,6 +63,9 @@ pub struct Up {
     /// Load the demo client, user and movies into the database that MYAPI_DATABASE__DEV names
     #[arg(long)]
     pub demo: bool,
+    /// Build them optimised, which takes some minutes more the first time
+    #[arg(long, conflicts_with = "bin_dir")]
+    pub release: bool,
     /// Run the auth-server and movies-api of this folder instead of building them
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

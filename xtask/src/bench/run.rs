@@ -21,7 +21,7 @@ use crate::folder;
 use crate::interrupt::Interrupt;
 use crate::lock::{self, Attempt, Lock};
 use crate::progress::Step;
-use crate::up::build::{self, Programs};
+use crate::up::build::{self, Profile, Programs};
 use crate::up::services;
 
 /// Measures and reports.
@@ -36,7 +36,7 @@ pub fn run(options: &Bench) -> Result<ExitCode> {
     let _lock = take_lock(&checkout)?;
     let programs = match &options.bin_dir {
         Some(folder) => Programs::at(folder)?,
-        None => build::build(&checkout, &interrupt)?,
+        None => build::build(&checkout, Profile::Release, &interrupt)?,
     };
     let cores = Cores::find();
     let home = checkout.scratch().join("bench");

@@ -23,7 +23,7 @@ use crate::folder;
 use crate::interrupt::Interrupt;
 use crate::lock::{self, Attempt, Lock};
 use crate::progress::{Step, print, say};
-use crate::up::build::{self, Programs};
+use crate::up::build::{self, Profile, Programs};
 use crate::up::services;
 
 /// Where the last result of each soak lies in the checkout.
@@ -54,7 +54,7 @@ pub fn run(options: &cli::Soak) -> Result<ExitCode> {
     let _lock = take_lock(&checkout)?;
     let programs = match &options.bin_dir {
         Some(folder) => Programs::at(folder)?,
-        None => build::build(&checkout, &interrupt)?,
+        None => build::build(&checkout, Profile::Release, &interrupt)?,
     };
     let mut is_kept = true;
     for soak in chosen {

@@ -110,7 +110,7 @@ fn decode(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const OPTIONS: Up = Up { reset: false, ephemeral: false, yes: false, demo: false, bin_dir: None };
+    const OPTIONS: Up = Up { reset: false, ephemeral: false, yes: false, demo: false, release: false, bin_dir: None };
 
     #[test]
     fn a_given_database_is_shown_by_host_and_name_without_its_password() {

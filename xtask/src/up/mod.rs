@@ -24,7 +24,7 @@ use crate::postgres::account::Account;
 use crate::postgres::{self, DATABASE, Durability, Place, Server};
 use crate::progress::{print, say};
 use addresses::Addresses;
-use build::Programs;
+use build::{Profile, Programs};
 use database::{Database, Given};
 use serve::Running;
 use services::Services;
@@ -62,7 +62,7 @@ pub fn run(options: &Up, interrupt: &Interrupt) -> Result<ExitCode> {
     }
     let programs = match &options.bin_dir {
         Some(folder) => Programs::at(folder)?,
-        None => build::build(&checkout, interrupt)?,
+        None => build::build(&checkout, if options.release { Profile::Release } else { Profile::Dev }, interrupt)?,
     };
     let ground = Ground::prepare(&checkout, &account, &database, options, interrupt)?;
     let url = ground.url.clone();

@@ -10,7 +10,7 @@ use crate::checkout::Checkout;
 use crate::interrupt::Interrupt;
 use crate::process::once;
 use crate::progress::say;
-use crate::up::build::{self, Programs};
+use crate::up::build::{self, Profile, Programs};
 
 /// Which one is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +47,7 @@ impl Older<'_> {
             git(checkout, &["worktree", "add", "--force", "--detach", &shown, &revision], interrupt)?;
         }
         let target = root.join("target");
-        build::build(&Checkout { root, target }, interrupt)
+        build::build(&Checkout { root, target }, Profile::Release, interrupt)
     }
 }
 

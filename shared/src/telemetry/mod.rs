@@ -7,6 +7,7 @@
 //! a request. Lines that find the queue full are dropped and counted ([`dropped_lines`]).
 
 mod lines;
+mod time;
 
 use std::env::{self, VarError};
 use std::io::{self, BufWriter, IsTerminal as _, Write};

@@ -47,8 +47,12 @@ pub(super) async fn token(parts: &mut Parts) -> Result<(Scheme, String), (Scheme
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, RFC 6750 section 2.1.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let is_legal = |b| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.bytes().all(is_legal)
+    // Without a branch, which lets the compiler look at many bytes at once.
+    let is_between = |b: u8, first: u8, last: u8| (b >= first) & (b <= last);
+    let is_letter = |b: u8| is_between(b | 0x20, b'a', b'z');
+    // `.`, `/` and the digits follow one another.
+    let is_legal = |b: u8| is_letter(b) | is_between(b, b'-', b'9') | (b == b'_') | (b == b'~') | (b == b'+');
+    !body.is_empty() && body.bytes().fold(true, |all, b| all & is_legal(b))
 }
 
 fn query_has_token(query: Option<&str>) -> bool {

@@ -1,7 +1,6 @@
 //! What callers are told of their limits: `RateLimit-Policy` and `RateLimit`, lists of structured fields (RFC 9651).
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -51,22 +50,26 @@ impl Told {
 
     /// `"subject";q=200;w=4, "client";q=2000;w=4`.
     pub(in crate::token::bearer) fn policy(&self) -> String {
-        self.list(|text, Budget { name, quota, window, .. }| write!(text, "\"{name}\";q={quota};w={window}"))
+        self.list([";q=", ";w="], |budget| [budget.quota.into(), budget.window])
     }
 
     /// `"subject";r=0;t=1, "client";r=1500;t=1`.
     pub(in crate::token::bearer) fn left(&self) -> String {
-        self.list(|text, Budget { name, left, reset, .. }| {
-            write!(text, "\"{name}\";r={};t={reset}", left.unwrap_or_default())
-        })
+        self.list([";r=", ";t="], |budget| [budget.left.unwrap_or_default().into(), budget.reset])
     }
 
-    fn list(&self, item: impl Fn(&mut String, &Budget) -> std::fmt::Result) -> String {
+    /// An item for each policy: its name, and two numbers as parameters. Written without `format!`: every answer has it.
+    fn list(&self, parameters: [&str; 2], numbers: impl Fn(&Budget) -> [u64; 2]) -> String {
         let mut text = String::with_capacity(64);
+        let mut digits = itoa::Buffer::new();
         for budget in self.budgets() {
-            text.push_str(if text.is_empty() { "" } else { ", " });
-            // A String takes everything.
-            item(&mut text, budget).unwrap_or_default();
+            text.push_str(if text.is_empty() { "\"" } else { ", \"" });
+            text.push_str(budget.name);
+            text.push('"');
+            for (parameter, number) in parameters.into_iter().zip(numbers(budget)) {
+                text.push_str(parameter);
+                text.push_str(digits.format(number));
+            }
         }
         text
     }

@@ -11,18 +11,20 @@ pub use primary::Primary;
 mod doubt;
 mod migration;
 pub mod relay;
+mod schema;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::migrate::{Migrate, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 pub use doubt::{Watch, timeout, within};
 pub use migration::migrate;
 pub use relay::Relay;
+pub use schema::{SchemaError, SchemaState, applied_migrations, schema_state};
 
 /// The migrations that this binary was built with; one list for both services.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -192,73 +194,6 @@ pub async fn is_reachable(pool: &Pool, limit: Duration) -> bool {
     matches!(timeout(limit, probe).await, Ok(Ok(())))
 }
 
-/// How the schema in a database stands to the one that this binary knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaState {
-    /// All of this binary's migrations are applied, and no other.
-    Current,
-    /// So many migrations of this binary are not applied yet.
-    Behind(usize),
-    /// The database has migrations that this binary does not know: it is too old.
-    Ahead(i64),
-}
-
-/// Why a binary does not work on a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SchemaError {
-    /// Migrations are missing.
-    #[error("it lacks {0} migrations of this version: run `auth-server migrate` first")]
-    Behind(usize),
-    /// The binary is too old.
-    #[error("it has migration {0}, which this version does not know: it was migrated by a newer one; run that one")]
-    Ahead(i64),
-}
-
-impl SchemaState {
-    /// Ok for [`SchemaState::Current`] alone.
-    ///
-    /// # Errors
-    /// [`SchemaError`], which says what to do.
-    pub const fn check(self) -> Result<(), SchemaError> {
-        match self {
-            Self::Current => Ok(()),
-            Self::Behind(missing) => Err(SchemaError::Behind(missing)),
-            Self::Ahead(version) => Err(SchemaError::Ahead(version)),
-        }
-    }
-}
-
-/// Compares the applied migrations with this binary's.
-///
-/// # Errors
-/// [`DbError`] when the database cannot be asked.
-pub async fn schema_state(conn: &mut PgConnection) -> Result<SchemaState, DbError> {
-    let applied = applied_migrations(conn).await?;
-    if let Some(version) = applied.iter().copied().filter(|version| !MIGRATOR.version_exists(*version)).max() {
-        return Ok(SchemaState::Ahead(version));
-    }
-    match MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count() {
-        0 => Ok(SchemaState::Current),
-        missing => Ok(SchemaState::Behind(missing)),
-    }
-}
-
-/// Versions of the migrations that are applied; empty on a database without the list.
-///
-/// # Errors
-/// [`DbError`] when the database cannot be asked.
-pub async fn applied_migrations(conn: &mut PgConnection) -> Result<Vec<i64>, DbError> {
-    let has_list: bool = sqlx::query_scalar("select to_regclass($1) is not null")
-        .bind(MIGRATOR.table_name.as_ref())
-        .fetch_one(&mut *conn)
-        .await?;
-    if !has_list {
-        return Ok(Vec::new());
-    }
-    let applied = conn.list_applied_migrations(&MIGRATOR.table_name).await.map_err(migrate_error)?;
-    Ok(applied.into_iter().map(|migration| migration.version).collect())
-}
-
 /// The database's clock.
 ///
 /// # Errors
@@ -282,19 +217,6 @@ pub async fn current_user(conn: &mut PgConnection) -> Result<String, DbError> {
 pub async fn has_right(conn: &mut PgConnection, table: &str, right: &str) -> Result<bool, DbError> {
     let sql = "select coalesce(has_table_privilege(to_regclass($1), $2), false)";
     Ok(sqlx::query_scalar(sql).bind(table).bind(right).fetch_one(conn).await?)
-}
-
-fn migrate_error(error: sqlx::migrate::MigrateError) -> DbError {
-    match error {
-        sqlx::migrate::MigrateError::Execute(error) => error.into(),
-        sqlx::migrate::MigrateError::ExecuteMigration(error, version) => match DbError::from(error) {
-            DbError::Unavailable(error) => DbError::Unavailable(error),
-            DbError::Other(error) => {
-                DbError::Other(sqlx::Error::Configuration(format!("migration {version}: {error}").into()))
-            }
-        },
-        other => DbError::Other(sqlx::Error::Migrate(Box::new(other))),
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@
 mod actor;
 mod chain;
 mod checkpoint;
+mod kind;
 mod model;
 mod proof;
 mod queue;
@@ -28,7 +29,8 @@ mod verify;
 mod writer;
 
 pub use checkpoint::Witness;
-pub use model::{Event, Filter, Kind, Outcome, Row};
+pub use kind::Kind;
+pub use model::{Event, Filter, Outcome, Row};
 pub(crate) use proof::TYPE as CHECKPOINT_TYPE;
 pub use queue::{Audit, Counts};
 pub use service::{Page, for_each, list};

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::chain::Head;
 use super::checkpoint::{Checkpoints, Witness};
-use super::model::{Event, Kind, Outcome, Record, Row};
+use super::kind::Kind;
+use super::model::{Event, Outcome, Record, Row};
 use super::queue::{Message, Tally};
 use super::{actor, store};
 

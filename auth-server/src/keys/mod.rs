@@ -9,6 +9,7 @@
 //!    a retired one stays published while tokens under it live.
 //! 6. `rotate`: a next key signs when it was published long enough and every live resource server holds it; a retired
 //!    one goes when its last token is dead; a revoked one ends everything that it signed.
+//!    `status` tells how far that is.
 //! 7. `service`: a server opens them at its start, or does not start (nothing is made silently), signs access tokens
 //!    (RFC 9068 section 2.1) with the active one, and re-reads the table, so that every replica follows.
 //! 8. `jwks`: all public halves are one document (RFC 7517 section 5).
@@ -25,6 +26,7 @@ mod rotate;
 mod seal;
 mod service;
 mod signer;
+mod status;
 mod store;
 
 pub use error::KeysError;
@@ -38,10 +40,8 @@ pub use material::MaterialError;
 pub use model::{KeyId, KeyState};
 pub use pem::PemError;
 pub use private_file::{ImportError, read_private_file};
-pub use rotate::{
-    Gate, Laggard, ReportedServer, RevokedKey, Rotation, Schedule, Status, Waiting, keep_schedule, retire, revoke,
-    rotate, status,
-};
+pub use rotate::{Gate, Laggard, RevokedKey, Rotation, Schedule, Waiting, keep_schedule, retire, revoke, rotate};
 pub use seal::SealError;
 pub use service::SigningKeys;
 pub use signer::SignError;
+pub use status::{ReportedServer, Status, status};

@@ -10,7 +10,8 @@ use sqlx::PgConnection;
 use sqlx::migrate::MigrateError;
 use tokio::time::Instant;
 
-use super::{DbError, MIGRATOR, applied_migrations, migrate_error};
+use super::schema::migrate_error;
+use super::{DbError, MIGRATOR, applied_migrations};
 
 /// Serialises runs of any version of either binary on one database.
 const MIGRATION_LOCK: i64 = 0x6d79_6170_6901;

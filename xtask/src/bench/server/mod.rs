@@ -137,7 +137,7 @@ mod tests {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let store = include_str!("../../../../movies-api/src/movies/store/mod.rs");
         assert!(words(store).contains(&words(FIND)));
-        let config = include_str!("../../../../movies-api/src/config.rs");
+        let config = include_str!("../../../../movies-api/src/config/mod.rs");
         assert!(config.contains(&format!("MAX_CONNECTIONS: u32 = {MAX_CONNECTIONS};")));
     }
 }

@@ -134,7 +134,8 @@ mod tests {
         let limits = include_str!("../../../../auth-server/src/limits/store.rs");
         let clients = include_str!("../../../../auth-server/src/clients/store/mod.rs");
         let users = include_str!("../../../../auth-server/src/users/store.rs");
-        let tokens = include_str!("../../../../auth-server/src/tokens/store.rs");
+        let families = include_str!("../../../../auth-server/src/tokens/store/families.rs");
+        let tokens = include_str!("../../../../auth-server/src/tokens/store/tokens.rs");
         let codes = include_str!("../../../../auth-server/src/codes/store.rs");
         let sessions = include_str!("../../../../auth-server/src/sessions/store.rs");
         let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
@@ -143,10 +144,10 @@ mod tests {
             (clients, CLIENT_REVISION),
             (users, USER),
             (tokens, FAMILY_ID),
-            (tokens, LOCKED_FAMILY),
+            (families, LOCKED_FAMILY),
             (tokens, REFRESH_TOKEN),
             (tokens, ROTATE),
-            (tokens, INSERT_FAMILY),
+            (families, INSERT_FAMILY),
             (codes, CODE),
             (codes, CONSUME_CODE),
             (codes, GIVEN_BY_CODE),

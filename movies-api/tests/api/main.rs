@@ -36,6 +36,7 @@ mod show_movie;
 mod support;
 mod traces;
 mod tutorial;
+mod write_conditions;
 mod write_movies;
 
 // The tutorial's room names these by `crate::`, as it would inside the service.

@@ -29,6 +29,15 @@ const fn apart(key: SortKey) -> &'static str {
     }
 }
 
+/// The same value in a stretch of the index, where it has a name: computed anew it would not be known to be in order already,
+/// and the whole stretch be read and sorted.
+const fn named(key: SortKey) -> &'static str {
+    match key {
+        SortKey::Title => "place",
+        SortKey::MovieId | SortKey::Released | SortKey::Rating => column(key),
+    }
+}
+
 impl By {
     pub(super) const fn column(self) -> &'static str {
         match self {
@@ -121,6 +130,11 @@ pub(super) fn push_part(query: &mut QueryBuilder<Postgres>, sort: Sort, part: Pa
 /// In the order of the index.
 pub(super) fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, limit: i64) {
     push_order_by(query, sort, column(sort.key), limit);
+}
+
+/// In the order of a stretch of the index.
+pub(super) fn push_order_named(query: &mut QueryBuilder<Postgres>, sort: Sort, limit: i64) {
+    push_order_by(query, sort, named(sort.key), limit);
 }
 
 /// In the same order, whatever index there is.

@@ -4,7 +4,9 @@ use rust_decimal::Decimal;
 use shared::db::{Conn, DbError};
 use sqlx::{Postgres, QueryBuilder};
 
-use super::clauses::{COLUMNS, column, push_order, push_order_apart, push_own, push_part, push_range, push_rest};
+use super::clauses::{
+    COLUMNS, column, push_order, push_order_apart, push_order_named, push_own, push_part, push_range, push_rest,
+};
 use super::{By, Estimate, Part};
 use crate::movies::listing::{Listed, Listing, SortKey};
 use crate::movies::model::Movie;
@@ -39,15 +41,16 @@ pub(super) async fn near(
     part: Part<'_>,
     (limit, stretch): (i64, i64),
 ) -> Result<Vec<Listed>, DbError> {
+    let place = column(SortKey::Title);
     let mut query = QueryBuilder::new(format!(
-        "select {COLUMNS} from (select movie_id, title, released, rating from myapi.movies where true"
+        "select {COLUMNS} from (select movie_id, title, released, rating, {place} as place from myapi.movies where true"
     ));
     push_own(&mut query, wanted);
     push_part(&mut query, wanted.sort, part);
     push_order(&mut query, wanted.sort, stretch);
     query.push(") as movies where true");
     push_rest(&mut query, wanted);
-    push_order(&mut query, wanted.sort, limit);
+    push_order_named(&mut query, wanted.sort, limit);
     fetch(conn, query, is_named(wanted)).await
 }
 

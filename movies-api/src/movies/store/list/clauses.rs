@@ -56,14 +56,30 @@ pub(super) fn push_own(query: &mut QueryBuilder<Postgres>, Listing { filter, sor
     }
 }
 
-/// All the rest of the filter.
-pub(super) fn push_rest(query: &mut QueryBuilder<Postgres>, Listing { filter, sort, .. }: &Listing) {
-    if let Some(title) = &filter.title {
-        // That its longest word is in a title at all is seen at a twentieth of the price.
-        query.push(" and strpos(lower(left(title, 1000)), myapi.title_part(").push_bind(title.clone()).push(")) <> 0");
+/// All the rest of the filter, of films that an index finds.
+pub(super) fn push_rest(query: &mut QueryBuilder<Postgres>, wanted: &Listing) {
+    if let Some(title) = &wanted.filter.title {
         query.push(" and array_to_tsvector(myapi.title_words(title)) @@ myapi.title_query(");
         query.push_bind(title.clone()).push(")");
     }
+    push_other_ranges(query, wanted);
+}
+
+/// The same, of films that are at hand: that its longest word is in a title at all is seen at a hundredth of the price of
+/// taking the title apart, and that it begins a word there at a tenth. Titles long enough for a word that is cut are taken apart.
+pub(super) fn push_rest_at_hand(query: &mut QueryBuilder<Postgres>, wanted: &Listing) {
+    if let Some(title) = &wanted.filter.title {
+        query.push(" and strpos(lower(left(title, 1000)), myapi.title_part(").push_bind(title.clone()).push(")) <> 0");
+        query.push(
+            " and case when length(title) < 200 then lower(title)
+                  else array_to_string(myapi.title_words(title), ' ') end ~ all (myapi.title_patterns(",
+        );
+        query.push_bind(title.clone()).push("))");
+    }
+    push_other_ranges(query, wanted);
+}
+
+fn push_other_ranges(query: &mut QueryBuilder<Postgres>, Listing { filter, sort, .. }: &Listing) {
     if sort.key != SortKey::Released {
         push_range(query, By::Released, filter);
     }

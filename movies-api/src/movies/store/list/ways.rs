@@ -6,6 +6,7 @@ use sqlx::{Postgres, QueryBuilder};
 
 use super::clauses::{
     COLUMNS, column, push_order, push_order_apart, push_order_named, push_own, push_part, push_range, push_rest,
+    push_rest_at_hand,
 };
 use super::{By, Estimate, Part};
 use crate::movies::listing::{Listed, Listing, SortKey};
@@ -49,7 +50,7 @@ pub(super) async fn near(
     push_part(&mut query, wanted.sort, part);
     push_order(&mut query, wanted.sort, stretch);
     query.push(") as movies where true");
-    push_rest(&mut query, wanted);
+    push_rest_at_hand(&mut query, wanted);
     push_order_named(&mut query, wanted.sort, limit);
     fetch(conn, query, is_named(wanted)).await
 }

@@ -125,6 +125,16 @@ pub(super) async fn estimate(conn: &mut Conn, wanted: &Listing) -> Result<Estima
     Ok(Estimate { matches, movies })
 }
 
+/// The same by a look at some `rows` of the table's `movies`, always the same pages of it, so that they stay in memory.
+pub(super) async fn sample(conn: &mut Conn, wanted: &Listing, (rows, movies): (f64, f64)) -> Result<Estimate, DbError> {
+    let mut query = QueryBuilder::new("select count(*) filter (where true");
+    push_rest_at_hand(&mut query, wanted);
+    let percent = (100.0 * rows / movies).min(100.0);
+    query.push(format!(")::float8, count(*)::float8 from myapi.movies tablesample system ({percent}) repeatable (0)"));
+    let (found, seen): (f64, f64) = query.build_query_as().persistent(false).fetch_one(conn).await?;
+    Ok(Estimate { matches: movies * found / seen.max(1.0), movies })
+}
+
 /// Whether one plan serves all values. What is searched for has to be known to the planner: else it would be taken apart
 /// again for each title.
 const fn is_named(wanted: &Listing) -> bool {

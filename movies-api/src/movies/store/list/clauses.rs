@@ -29,6 +29,15 @@ const fn apart(key: SortKey) -> &'static str {
     }
 }
 
+/// The same value in a stretch of the index, where it has a name: computed anew it would not be known to be in order already,
+/// and the whole stretch be read and sorted.
+const fn named(key: SortKey) -> &'static str {
+    match key {
+        SortKey::Title => "place",
+        SortKey::MovieId | SortKey::Released | SortKey::Rating => column(key),
+    }
+}
+
 impl By {
     pub(super) const fn column(self) -> &'static str {
         match self {
@@ -47,14 +56,30 @@ pub(super) fn push_own(query: &mut QueryBuilder<Postgres>, Listing { filter, sor
     }
 }
 
-/// All the rest of the filter.
-pub(super) fn push_rest(query: &mut QueryBuilder<Postgres>, Listing { filter, sort, .. }: &Listing) {
-    if let Some(title) = &filter.title {
-        // That its longest word is in a title at all is seen at a twentieth of the price.
-        query.push(" and strpos(lower(left(title, 1000)), myapi.title_part(").push_bind(title.clone()).push(")) <> 0");
+/// All the rest of the filter, of films that an index finds.
+pub(super) fn push_rest(query: &mut QueryBuilder<Postgres>, wanted: &Listing) {
+    if let Some(title) = &wanted.filter.title {
         query.push(" and array_to_tsvector(myapi.title_words(title)) @@ myapi.title_query(");
         query.push_bind(title.clone()).push(")");
     }
+    push_other_ranges(query, wanted);
+}
+
+/// The same, of films that are at hand: that its longest word is in a title at all is seen at a hundredth of the price of
+/// taking the title apart, and that it begins a word there at a tenth. Titles long enough for a word that is cut are taken apart.
+pub(super) fn push_rest_at_hand(query: &mut QueryBuilder<Postgres>, wanted: &Listing) {
+    if let Some(title) = &wanted.filter.title {
+        query.push(" and strpos(lower(left(title, 1000)), myapi.title_part(").push_bind(title.clone()).push(")) <> 0");
+        query.push(
+            " and case when length(title) < 200 then lower(title)
+                  else array_to_string(myapi.title_words(title), ' ') end ~ all (myapi.title_patterns(",
+        );
+        query.push_bind(title.clone()).push("))");
+    }
+    push_other_ranges(query, wanted);
+}
+
+fn push_other_ranges(query: &mut QueryBuilder<Postgres>, Listing { filter, sort, .. }: &Listing) {
     if sort.key != SortKey::Released {
         push_range(query, By::Released, filter);
     }
@@ -121,6 +146,11 @@ pub(super) fn push_part(query: &mut QueryBuilder<Postgres>, sort: Sort, part: Pa
 /// In the order of the index.
 pub(super) fn push_order(query: &mut QueryBuilder<Postgres>, sort: Sort, limit: i64) {
     push_order_by(query, sort, column(sort.key), limit);
+}
+
+/// In the order of a stretch of the index.
+pub(super) fn push_order_named(query: &mut QueryBuilder<Postgres>, sort: Sort, limit: i64) {
+    push_order_by(query, sort, named(sort.key), limit);
 }
 
 /// In the same order, whatever index there is.

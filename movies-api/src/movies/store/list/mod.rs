@@ -8,8 +8,10 @@
 //!    in the first stretch of the order ([`ways::near`]).
 //! 3. A search for words, and whatever else has no index of its own: the planner's statistics tell how many films fit. Few
 //!    are gathered and sorted ([`ways::gathered`]); many are soon met in a stretch of the order's index that is long enough,
-//!    and only where they are not, as with `the` sorted by title, all of them are gathered after all. So nothing reads more
-//!    than a stretch of the index and the films that fit, each once.
+//!    and only where they are not, as with `the` sorted by title, all of them are gathered after all. A short beginning of a
+//!    word can be in every title while the statistics know no word that begins so: before films are gathered by one, a few
+//!    pages of the table are looked at ([`ways::sample`]). So nothing reads more than those, a stretch of the index and the
+//!    films that fit, each once.
 
 mod clauses;
 mod ways;
@@ -22,6 +24,13 @@ use crate::movies::listing::{Filter, Listed, Listing, Place, SortKey};
 const NEAR: i64 = 4;
 /// The longest stretch of an index that is read in the hope of films that fit.
 const MAX_STRETCH: i64 = 30_000;
+
+/// Words up to so many letters begin more titles than the statistics know of.
+const SHORT: usize = 4;
+/// How many films are looked at to know better.
+const SAMPLE: f64 = 500.0;
+/// With fewer films than this a wrong estimate costs no more than to know better.
+const MIN_SAMPLED: f64 = 20_000.0;
 
 /// Which half of the list: films of which the value that is sorted by is not known come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +70,13 @@ pub(in crate::movies) async fn list(
             None => ways::merged(conn, wanted, part, (limit, by)).await,
         },
         Way::Estimated => {
-            let stretch = stretch(ways::estimate(conn, wanted).await?, limit);
+            let estimate = ways::estimate(conn, wanted).await?;
+            let stretch = match stretch(estimate, limit) {
+                None if is_doubtful(wanted.filter.title.as_deref(), estimate) => {
+                    stretch(ways::sample(conn, wanted, (SAMPLE, estimate.movies)).await?, limit)
+                }
+                known => known,
+            };
             let near = match stretch {
                 Some(stretch) => full(ways::near(conn, wanted, part, (limit, stretch)).await?, limit),
                 None => None,
@@ -97,12 +112,19 @@ struct Estimate {
     movies: f64,
 }
 
+/// Whether there may be many more matches than the planner says.
+fn is_doubtful(title: Option<&str>, Estimate { movies, .. }: Estimate) -> bool {
+    let is_short = |word: &str| (1..=SHORT).contains(&word.chars().count());
+    let has_short = |title: &str| title.split(|letter: char| !letter.is_alphanumeric()).any(is_short);
+    movies >= MIN_SAMPLED && title.is_some_and(has_short)
+}
+
 /// How much of the order's index is worth reading; `None` where gathering all matches is less work.
 fn stretch(Estimate { matches, movies }: Estimate, limit: i64) -> Option<i64> {
     #[expect(clippy::cast_precision_loss, reason = "a page of a thousand at most")]
     let page = limit as f64;
     // A film costs about the same either way: `matches` of them, or a page's worth times `movies / matches`.
-    if matches * matches <= 2.0 * page * movies {
+    if matches * matches <= page * movies {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "bounded in the same breath")]
@@ -118,6 +140,7 @@ mod tests {
     #[case("a word in a few titles", 16.0, 1e6, None)]
     #[case("in a hundredth", 10_000.0, 1e6, None)]
     #[case("in three hundredths", 30_000.0, 1e6, Some(10_100))]
+    #[case("in a fiftieth", 20_000.0, 1e6, Some(15_150))]
     #[case("in a third", 300_000.0, 1e6, Some(1010))]
     #[case("in all", 1e6, 1e6, Some(404))]
     #[case("in a third of few", 900.0, 3000.0, Some(1010))]
@@ -131,5 +154,22 @@ mod tests {
         #[case] expected: Option<i64>,
     ) {
         assert_eq!(stretch(Estimate { matches, movies }, 101), expected, "{what}");
+    }
+
+    #[rstest::rstest]
+    #[case("no title", None, 1e6, false)]
+    #[case("a letter", Some("x"), 1e6, true)]
+    #[case("of few films", Some("x"), 3000.0, false)]
+    #[case("a letter of two bytes", Some("\u{e9}"), 1e6, true)]
+    #[case("a whole word", Some("mofudo"), 1e6, false)]
+    #[case("a whole word and the beginning of another", Some("mofudo, x7"), 1e6, true)]
+    #[case("no word", Some(" - "), 1e6, false)]
+    fn short_beginnings_are_looked_at(
+        #[case] what: &str,
+        #[case] title: Option<&str>,
+        #[case] movies: f64,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_doubtful(title, Estimate { matches: 10.0, movies }), expected, "{what}");
     }
 }

@@ -4,7 +4,10 @@ use rust_decimal::Decimal;
 use shared::db::{Conn, DbError};
 use sqlx::{Postgres, QueryBuilder};
 
-use super::clauses::{COLUMNS, column, push_order, push_order_apart, push_own, push_part, push_range, push_rest};
+use super::clauses::{
+    COLUMNS, column, push_order, push_order_apart, push_order_named, push_own, push_part, push_range, push_rest,
+    push_rest_at_hand,
+};
 use super::{By, Estimate, Part};
 use crate::movies::listing::{Listed, Listing, SortKey};
 use crate::movies::model::Movie;
@@ -39,15 +42,16 @@ pub(super) async fn near(
     part: Part<'_>,
     (limit, stretch): (i64, i64),
 ) -> Result<Vec<Listed>, DbError> {
+    let place = column(SortKey::Title);
     let mut query = QueryBuilder::new(format!(
-        "select {COLUMNS} from (select movie_id, title, released, rating from myapi.movies where true"
+        "select {COLUMNS} from (select movie_id, title, released, rating, {place} as place from myapi.movies where true"
     ));
     push_own(&mut query, wanted);
     push_part(&mut query, wanted.sort, part);
     push_order(&mut query, wanted.sort, stretch);
     query.push(") as movies where true");
-    push_rest(&mut query, wanted);
-    push_order(&mut query, wanted.sort, limit);
+    push_rest_at_hand(&mut query, wanted);
+    push_order_named(&mut query, wanted.sort, limit);
     fetch(conn, query, is_named(wanted)).await
 }
 
@@ -119,6 +123,16 @@ pub(super) async fn estimate(conn: &mut Conn, wanted: &Listing) -> Result<Estima
     .fetch_one(conn)
     .await?;
     Ok(Estimate { matches, movies })
+}
+
+/// The same by a look at some `rows` of the table's `movies`, always the same pages of it, so that they stay in memory.
+pub(super) async fn sample(conn: &mut Conn, wanted: &Listing, (rows, movies): (f64, f64)) -> Result<Estimate, DbError> {
+    let mut query = QueryBuilder::new("select count(*) filter (where true");
+    push_rest_at_hand(&mut query, wanted);
+    let percent = (100.0 * rows / movies).min(100.0);
+    query.push(format!(")::float8, count(*)::float8 from myapi.movies tablesample system ({percent}) repeatable (0)"));
+    let (found, seen): (f64, f64) = query.build_query_as().persistent(false).fetch_one(conn).await?;
+    Ok(Estimate { matches: movies * found / seen.max(1.0), movies })
 }
 
 /// Whether one plan serves all values. What is searched for has to be known to the planner: else it would be taken apart

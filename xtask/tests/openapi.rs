@@ -11,7 +11,7 @@ use std::process::Command;
 
 use shared::testing::figures::rounds;
 use support::is_possible;
-use support::pair::{Pair, binaries, login, until};
+use support::pair::{Pair, login, until};
 use support::wire::{post, present};
 
 /// Examples for each operation; a soak asks for more.
@@ -22,7 +22,8 @@ const SEED: &str = "20261126";
 /// `PATH`.
 fn find(test: &str) -> Option<PathBuf> {
     let named = std::env::var_os("MYAPI_SCHEMATHESIS").map(PathBuf::from);
-    let installed = binaries().parent().map(|target| target.join("schemathesis/bin/schemathesis"));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let installed = target.map(|target| target.join("schemathesis/bin/schemathesis"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join("schemathesis"));
     let found = named.into_iter().chain(installed).chain(on_path).find(|program| program.is_file());

@@ -46,7 +46,7 @@ impl Programs {
 /// How they are built.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Profile {
-    /// In a third of the time, and what the tests need is built as well. Hashes of passwords are optimised here too.
+    /// With less than half the work, much of which the tests need as well. Hashes of passwords are optimised here too.
     Dev,
     /// Optimised, for whatever is measured.
     Release,

@@ -62,10 +62,10 @@ const ROUTES: [(&str, &str, Keeps); 21] = [
     ("common word", "/movies?title=the", Keeps::ThreeTimes),
     ("common word by rating", "/movies?title=the&sort=-rating", Keeps::ThreeTimes),
     ("common word by year", "/movies?title=the&sort=-released", Keeps::ThreeTimes),
-    ("own word by rating", "/movies?title=x7&sort=-rating", Keeps::ThreeTimes),
     ("figures of all years", "/movies/stats", Keeps::ThreeTimes),
     ("figures of some years", "/movies/stats?year_min=1990&year_max=1999", Keeps::ThreeTimes),
     // What no index serves: see the README.
+    ("own word by rating", "/movies?title=x7&sort=-rating", Keeps::Milliseconds(40.0)),
     ("two words by title", "/movies?title=bado+x3&sort=title", Keeps::Milliseconds(150.0)),
     ("middling word by rating", "/movies?title=fuba&sort=-rating", Keeps::Milliseconds(250.0)),
     ("common word, late in the order", "/movies?title=the&sort=title", Keeps::Milliseconds(2500.0)),

@@ -74,6 +74,7 @@ const FIELDS: [&str; 3] = ["csrf", "request", "decision"];
     responses(
         (status = 200, description = "The page.", content_type = "text/html"),
         (status = 303, description = "Somebody has to sign in first."),
+        (status = 400, description = "A page: the address cannot be read.", content_type = "text/html"),
         (status = 403, description = "A page: the account has nothing of what is asked for.", content_type = "text/html"),
         (status = 409, description = "A page: the code was answered before.", content_type = "text/html"),
         (status = 422, description = "The page again: no device waits with this code.", content_type = "text/html"),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderValue, Method, header};
 use tower::{Layer, Service};
 use tower_http::cors::CorsLayer;
@@ -67,7 +67,7 @@ where
         }
         let answering = self.inner.call(request);
         Box::pin(async move {
-            let mut response = answering.await?.into_response();
+            let mut response = answering.await?;
             response.headers_mut().append(header::VARY, VARY);
             Ok(response)
         })

@@ -1,6 +1,6 @@
 //! What both services do alike around their routes: bind and drain ([`serve`]), request ids, limits and the last line of
-//! errors ([`layers`]), pages of other origins ([`cors`]), strict decoding ([`percent`]), RFC 9457 problem documents ([`problem`]), documentation from the
-//! code ([`docs`]).
+//! errors ([`layers`]), pages of other origins ([`cors`]), strict decoding ([`percent`]), RFC 9457 problem documents
+//! ([`problem`]), documentation from the code ([`docs`]).
 
 pub mod cors;
 pub mod docs;

@@ -50,7 +50,7 @@ fn is_token68(text: &str) -> bool {
     // Without a branch, which lets the compiler look at many bytes at once.
     let is_between = |b: u8, first: u8, last: u8| (b >= first) & (b <= last);
     let is_letter = |b: u8| is_between(b | 0x20, b'a', b'z');
-    // `.`, `/` and the digits follow one another.
+    // `-`, `.`, `/` and the digits follow one another.
     let is_legal = |b: u8| is_letter(b) | is_between(b, b'-', b'9') | (b == b'_') | (b == b'~') | (b == b'+');
     !body.is_empty() && body.bytes().fold(true, |all, b| all & is_legal(b))
 }

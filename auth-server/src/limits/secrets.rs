@@ -37,17 +37,16 @@ impl Limits {
         let here = self.asked(Kind::Secret, &[client, address.as_bytes()], limit);
         let anywhere = self.asked(Kind::SecretAnywhere, &[client], limit.times(STRANGERS));
         let known = self.keys.place(Kind::SecretKnown, &[client, address.as_bytes()]);
-        let standing = store::list(conn, &[here.place, anywhere.place, known]).await?;
-        let find = |kind: Kind| standing.iter().find(|standing| standing.kind == kind as i16);
-        let seen_at = find(Kind::SecretKnown).map(|known| known.changed_at);
-        let is_known = seen_at.is_some_and(|seen_at| seen_at > now - KNOWN_FOR);
-        let asked = if is_known { vec![here] } else { vec![here, anywhere] };
-        for Asked { place, .. } in &asked {
-            if let Some(full) = find(place.kind).filter(|full| full.free_at > now) {
-                return Err(throttled(full.free_at, place.kind, now).into());
-            }
+        let standing = store::find_secret(conn, here.place, anywhere.place, known).await?;
+        let is_known = standing.known_at.is_some_and(|known_at| known_at > now - KNOWN_FOR);
+        if let Some(free_at) = standing.here_free_at.filter(|free_at| *free_at > now) {
+            return Err(throttled(free_at, here.place.kind, now).into());
         }
-        let is_news = seen_at.is_none_or(|seen_at| seen_at < now - NOTED_EVERY);
+        if let Some(free_at) = standing.anywhere_free_at.filter(|free_at| *free_at > now && !is_known) {
+            return Err(throttled(free_at, anywhere.place.kind, now).into());
+        }
+        let asked = if is_known { vec![here] } else { vec![here, anywhere] };
+        let is_news = standing.known_at.is_none_or(|known_at| known_at < now - NOTED_EVERY);
         Ok(SecretCheck { asked, known, is_news, at: now, origin: *origin })
     }
 

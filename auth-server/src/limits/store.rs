@@ -28,23 +28,100 @@ pub(super) struct Said {
     pub(super) is_news: bool,
 }
 
-/// One counter as it stands.
-pub(super) struct Standing {
-    pub(super) kind: i16,
-    pub(super) free_at: DateTime<Utc>,
-    pub(super) changed_at: DateTime<Utc>,
+/// How the counters of a client's secret stand; nothing where a counter was never charged.
+pub(super) struct SecretStanding {
+    pub(super) here_free_at: Option<DateTime<Utc>>,
+    pub(super) anywhere_free_at: Option<DateTime<Utc>>,
+    /// When the secret was last noted as right at this address.
+    pub(super) known_at: Option<DateTime<Utc>>,
 }
 
-/// Charges all of these counters, or none of them.
+/// Charges all of these counters, or none of them. A counter forgives one failure in `leak` seconds. The attempt that
+/// makes its burst full brings the first delay, of a second; each further one doubles it, up to `leak`. A hard counter
+/// has no delays: it refuses what does not fit. Delays that begin are news, once in 15 minutes.
 pub(super) async fn charge(conn: &mut Conn, asked: &[Asked], now: DateTime<Utc>) -> Result<Vec<Said>, DbError> {
+    let said = charge_existing(conn, asked, now).await?;
+    if said.len() == asked.len() {
+        return Ok(said);
+    }
+    // Once for each place, ever: none is deleted.
+    let (kinds, slots) = columns(asked.iter().map(|asked| &asked.place));
+    sqlx::query!(
+        "insert into myapi.throttle (kind, slot, level, changed_at, free_at, told_until)
+         select asked.kind, asked.slot, 0, $3, to_timestamp(0), $3
+         from unnest($1::smallint[], $2::integer[]) as asked (kind, slot)
+         order by asked.kind, asked.slot
+         on conflict do nothing",
+        &kinds,
+        &slots,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    charge_existing(conn, asked, now).await
+}
+
+/// Charges nothing where a counter is not there yet, and tells of those that are. The rows are locked one after the other
+/// in the order of their places, so no two charges wait for each other, and are as the lock found them.
+async fn charge_existing(conn: &mut Conn, asked: &[Asked], now: DateTime<Utc>) -> Result<Vec<Said>, DbError> {
     let (kinds, slots) = columns(asked.iter().map(|asked| &asked.place));
     let bursts: Vec<f64> = asked.iter().map(|asked| f64::from(asked.limit.burst())).collect();
     let leaks: Vec<f64> = asked.iter().map(|asked| asked.limit.leak()).collect();
     let are_hard: Vec<bool> = asked.iter().map(|asked| asked.is_hard).collect();
+    // `(select $1)`: a list whose length the planner sees is planned anew each time, for more than it takes to run.
     let said = sqlx::query_as!(
         Said,
-        r#"select kind as "kind!", slot as "slot!", refused_until, free_at as "free_at!", is_news as "is_news!"
-           from myapi.charge_throttle($1, $2, $3, $4, $5, $6)"#,
+        r#"with held as materialized (
+               select throttle.kind, throttle.slot, throttle.free_at, throttle.told_until, asked.burst, asked.leak,
+                      asked.is_hard,
+                      greatest(0, throttle.level
+                          - greatest(0, extract(epoch from $6 - throttle.changed_at)) / asked.leak) + 1 as level
+               from unnest(
+                   (select $1::smallint[]), (select $2::integer[]), (select $3::float8[]), (select $4::float8[]),
+                   (select $5::boolean[])
+               ) as asked (kind, slot, burst, leak, is_hard)
+               join myapi.throttle using (kind, slot)
+               order by throttle.kind, throttle.slot
+               for update of throttle
+           ),
+           judged as (
+               select held.*,
+                      case
+                          when is_hard and level > burst + 1e-6 then $6 + make_interval(secs => (level - burst) * leak)
+                          when not is_hard and free_at > $6 then free_at
+                      end as refused_until,
+                      case
+                          -- Left as it is: an attempt of a millisecond earlier may come a millisecond later.
+                          when is_hard or level < burst - 1 + 1e-6 then free_at
+                          else $6
+                              + make_interval(secs => least(leak, power(2, least(30, ceil(level - burst - 1e-6)))))
+                      end as next_free_at
+               from held
+           ),
+           verdict as (
+               select bool_and(refused_until is null) as is_granted, count(*) = cardinality($1) as is_whole from judged
+           ),
+           charged as (
+               update myapi.throttle
+               set level = case when is_granted then judged.level else throttle.level end,
+                   changed_at = case when is_granted then greatest(throttle.changed_at, $6) else throttle.changed_at end,
+                   free_at = case when is_granted then judged.next_free_at else throttle.free_at end,
+                   told_until = case
+                       when judged.told_until <= $6 and (judged.refused_until is not null or judged.next_free_at > $6)
+                           then $6 + interval '15 minutes'
+                       else throttle.told_until
+                   end
+               from judged, verdict
+               where throttle.kind = judged.kind
+                   and throttle.slot = judged.slot
+                   and is_whole
+                   and (is_granted or (judged.refused_until is not null and judged.told_until <= $6))
+               returning throttle.kind, throttle.slot, throttle.told_until > judged.told_until as is_news
+           )
+           select judged.kind, judged.slot, refused_until, next_free_at as "free_at!",
+                  coalesce(charged.is_news, false) as "is_news!"
+           from judged
+           left join charged on charged.kind = judged.kind and charged.slot = judged.slot"#,
         &kinds,
         &slots,
         &bursts,
@@ -61,13 +138,13 @@ pub(super) async fn charge(conn: &mut Conn, asked: &[Asked], now: DateTime<Utc>)
 pub(super) async fn refund(conn: &mut Conn, charged: &[(Place, DateTime<Utc>)]) -> Result<(), DbError> {
     let (kinds, slots) = columns(charged.iter().map(|(place, _)| place));
     let free_ats: Vec<DateTime<Utc>> = charged.iter().map(|(_, free_at)| *free_at).collect();
-    // Locked in the order of `charge_throttle`. The charge was let through, so there was no delay before it.
+    // Locked in the order of charges. The charge was let through, so there was no delay before it.
     sqlx::query!(
-        "with held as (
+        "with held as materialized (
              select throttle.kind, throttle.slot, charged.free_at
-             from myapi.throttle
-             join unnest($1::smallint[], $2::integer[], $3::timestamptz[]) as charged (kind, slot, free_at)
-                 using (kind, slot)
+             from unnest((select $1::smallint[]), (select $2::integer[]), (select $3::timestamptz[]))
+                 as charged (kind, slot, free_at)
+             join myapi.throttle using (kind, slot)
              order by throttle.kind, throttle.slot
              for update of throttle
          )
@@ -85,17 +162,27 @@ pub(super) async fn refund(conn: &mut Conn, charged: &[(Place, DateTime<Utc>)]) 
     Ok(())
 }
 
-pub(super) async fn list(conn: &mut Conn, places: &[Place]) -> Result<Vec<Standing>, DbError> {
-    let (kinds, slots) = columns(places.iter());
+/// How the counters of a client's secret stand: at its address, anywhere, and where it was right. One by one: the plan of
+/// a list is made anew each time, and every client that shows a secret waits for it.
+pub(super) async fn find_secret(
+    conn: &mut Conn,
+    here: Place,
+    anywhere: Place,
+    known: Place,
+) -> Result<SecretStanding, DbError> {
     let standing = sqlx::query_as!(
-        Standing,
-        "select throttle.kind, throttle.free_at, throttle.changed_at
-         from myapi.throttle
-         join unnest($1::smallint[], $2::integer[]) as asked (kind, slot) using (kind, slot)",
-        &kinds,
-        &slots,
+        SecretStanding,
+        "select (select free_at from myapi.throttle where kind = $1 and slot = $2) as here_free_at,
+                (select free_at from myapi.throttle where kind = $3 and slot = $4) as anywhere_free_at,
+                (select changed_at from myapi.throttle where kind = $5 and slot = $6) as known_at",
+        here.kind as i16,
+        here.slot,
+        anywhere.kind as i16,
+        anywhere.slot,
+        known.kind as i16,
+        known.slot,
     )
-    .fetch_all(conn)
+    .fetch_one(conn)
     .await?;
     Ok(standing)
 }

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use tokio::runtime::Builder;
 
 use super::cores::{Cores, Side};
+use super::server::SECRET_KNOWN;
 use crate::checkout::Checkout;
 use crate::interrupt::Interrupt;
 use crate::postgres::throwaway;
@@ -138,6 +139,20 @@ impl Database {
             Ok(query.bind(email).fetch_one(&mut connection).await?)
         })
         .with_context(|| format!("cannot read the password hash of {email}"))
+    }
+
+    /// Where the counter of the last right secret stands.
+    ///
+    /// # Errors
+    /// When no client has shown one yet.
+    pub fn secret_slot(&self) -> Result<i32> {
+        let options = db::connect_options(&self.url)?;
+        block_on(async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let query = sqlx::query_scalar("select slot from myapi.throttle where kind = $1 order by changed_at desc");
+            Ok(query.bind(SECRET_KNOWN).fetch_one(&mut connection).await?)
+        })
+        .context("cannot find the counter of a client's secret")
     }
 
     /// Stores authorization codes that this user's browser could have been given.

@@ -100,6 +100,7 @@ impl Tokens {
         let jwks = load::ask(self.logins, Request::get(JWKS).header(HOST, "localhost").body(Full::default())?)?;
         Ok(Samples {
             client: text(TOKEN, "grant_type=client_credentials")?,
+            secret_slot: self.database.secret_slot()?,
             refresh: String::from_utf8(login.to_vec())?,
             introspect,
             jwks: String::from_utf8(jwks.to_vec())?,

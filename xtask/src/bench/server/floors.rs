@@ -44,8 +44,10 @@ const PREFIX: &str = "mrt1_";
 const CODE_PREFIX: &str = "mac1_";
 /// Of a client that was never disabled, as auth-server knows it from before.
 const CLIENT_VERSION: i64 = 1;
-/// Kinds of counters of a client's secret: at one address, everywhere, and when it was last right.
-const COUNTERS: [i16; 3] = [6, 7, 8];
+/// Counters of a client's secret that was never wrong: at one address and everywhere, kind and place.
+const UNCHARGED: [(i16, i32); 2] = [(6, 1), (7, 2)];
+/// The kind of the counter that tells when it was last right.
+pub const SECRET_KNOWN: i16 = 8;
 
 /// What the floors hold in memory, as auth-server does.
 struct Floor {
@@ -218,8 +220,12 @@ async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure
 
 /// The two statements by which the secret of a client is checked that was read before.
 async fn authenticate(floor: &Floor, conn: &mut Conn) -> Result<()> {
-    let counters = sqlx::query(statements::SECRET_LIMITS).bind(COUNTERS.to_vec()).bind(vec![1_i32, 2, 3]);
-    counters.fetch_all(&mut *conn).await?;
+    let [here, anywhere] = UNCHARGED;
+    let counters = [here, anywhere, (SECRET_KNOWN, floor.samples.secret_slot)];
+    let limits = counters
+        .into_iter()
+        .fold(sqlx::query(statements::SECRET_LIMITS), |query, (kind, slot)| query.bind(kind).bind(slot));
+    limits.fetch_one(&mut *conn).await?;
     sqlx::query(statements::CLIENT_REVISION).bind(&floor.samples.client_id).fetch_one(conn).await?;
     Ok(())
 }

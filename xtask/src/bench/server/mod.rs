@@ -25,7 +25,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::BenchServer;
 
-pub use floors::{CLIENT, CODE, INTROSPECT, REFRESH, REVOKE};
+pub use floors::{CLIENT, CODE, INTROSPECT, REFRESH, REVOKE, SECRET_KNOWN};
 pub use samples::{Issued, Samples};
 
 /// Answers [`MOVIE`] from memory, whatever is asked for.

@@ -17,6 +17,8 @@ pub struct Samples {
     pub jwks: String,
     /// Whose tokens they are.
     pub client_id: String,
+    /// Where its counter of right secrets stands.
+    pub secret_slot: i32,
 }
 
 /// An answer of the token endpoint.

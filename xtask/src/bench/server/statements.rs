@@ -2,9 +2,9 @@
 
 /// `limits`: where the counters of a client's secret stand.
 pub const SECRET_LIMITS: &str = "
-    select throttle.kind, throttle.free_at, throttle.changed_at
-    from myapi.throttle
-    join unnest($1::smallint[], $2::integer[]) as asked (kind, slot) using (kind, slot)
+    select (select free_at from myapi.throttle where kind = $1 and slot = $2) as here_free_at,
+           (select free_at from myapi.throttle where kind = $3 and slot = $4) as anywhere_free_at,
+           (select changed_at from myapi.throttle where kind = $5 and slot = $6) as known_at
 ";
 /// `clients`: whether a client and its secrets are as they were when they were read.
 pub const CLIENT_REVISION: &str = "

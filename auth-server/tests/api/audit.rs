@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth_server::audit::{self, Audit, Event, Filter, Kind, Row, Trail};
 use auth_server::housekeeping::Housekeeping;
@@ -10,11 +10,12 @@ use chrono::TimeDelta;
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::db::Pool;
+use shared::testing::{Proxy, Upstream};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::app::{CONFIDENTIAL, EMAIL, PASSWORD, PUBLIC, TestApp, login};
-use crate::process::binary::Binary;
+use crate::process::binary::{Binary, PATIENCE};
 use crate::process::wire::token;
 
 /// Every row of this process, in the order of its chain.
@@ -326,6 +327,39 @@ async fn what_happens_while_the_database_is_away_is_recorded_later(pool: Pool) {
     assert!(audit.close(Duration::from_secs(20)).await);
     assert_eq!(audit.counts().written, 1);
     narrow.close().await;
+}
+
+/// A batch that the database took, and whose writer never heard of it, is tried again and stands there once.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_batch_whose_answer_was_lost_is_recorded_once(pool: Pool) {
+    let options = pool.connect_options();
+    let proxy = Proxy::start(Upstream::of(&options));
+    let url = format!("postgres://{}@{}/{}", options.get_username(), proxy.address(), options.get_database().unwrap());
+    let reached = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let audit = Audit::start(reached, Clock::system(), None);
+    let mut held = pool.begin().await.unwrap();
+    sqlx::query("lock table myapi.audit_events in exclusive mode").execute(&mut *held).await.unwrap();
+    Trail::of_server(audit.clone()).scope(async { audit::note(Event::ok(Kind::Revocation)) }).await;
+    wait_for_inserts(&pool, 1).await;
+    assert_eq!(proxy.cut(), 1);
+    // The second stands in line behind the first, which nobody listens to any more.
+    wait_for_inserts(&pool, 2).await;
+    held.commit().await.unwrap();
+
+    assert!(audit.close(Duration::from_secs(20)).await);
+    assert_eq!((audit.counts().written, audit.counts().lost), (1, 0));
+    let recorded = "select count(*) from myapi.audit_events where event = 'revocation'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(recorded).fetch_one(&pool).await.unwrap(), 1);
+}
+
+/// Until so many insertions into the table wait for a lock.
+async fn wait_for_inserts(pool: &Pool, count: i64) {
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                   and query like 'insert into myapi.audit_events%'";
+    let deadline = Instant::now() + PATIENCE;
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() < count {
+        assert!(Instant::now() < deadline, "{count} insertions do not wait");
+    }
 }
 
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]

@@ -1,6 +1,6 @@
 //! The least that the token endpoints could do: their statements, in their order, with as many round trips, and their
-//! signature, over the same bytes. No form, no scopes, no state machine, no log. Rows are not even looked at, unless the
-//! next statement needs what they hold.
+//! signature, over the same bytes, and the audit log's rows. No form, no scopes, no state machine, no log lines. Rows are
+//! not even looked at, unless the next statement needs what they hold.
 
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ use sqlx::{Connection as _, Row as _};
 
 use super::samples::{Issued, Samples};
 use super::statements;
+use super::trail::Trail;
 
 /// Does what client credentials need.
 pub const CLIENT: &str = "/floor/client";
@@ -56,6 +57,7 @@ struct Floor {
     key: EcdsaKeyPair,
     published: Arc<VerifyingKey>,
     samples: Samples,
+    trail: Trail,
     client: Issued,
     refresh: Issued,
 }
@@ -70,9 +72,11 @@ struct Failure(anyhow::Error);
 /// # Errors
 /// When a sample is not what it should be.
 pub fn router(pool: Pool, samples: Samples) -> Result<Router> {
+    let clock = Clock::system();
     let floor = Floor {
+        trail: Trail::start(pool.clone(), clock.clone(), samples.client_id.clone())?,
         pool,
-        clock: Clock::system(),
+        clock,
         key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).context("no key")?,
         published: first_key(&samples.keys()?).context("auth-server publishes no key")?,
         client: Issued::read(samples.client.as_bytes())?,
@@ -215,6 +219,7 @@ async fn revoke(State(floor): Shared, body: Bytes) -> Result<StatusCode, Failure
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    floor.trail.note()?;
     Ok(StatusCode::OK)
 }
 
@@ -231,8 +236,9 @@ async fn authenticate(floor: &Floor, conn: &mut Conn) -> Result<()> {
 }
 
 impl Floor {
-    /// The sample with a signature of our own.
+    /// The sample with a signature of our own, and noted.
     fn issue(&self, sample: &Issued) -> Result<Issued> {
+        self.trail.note()?;
         let message = sample.message();
         let signature = self.key.sign(&SystemRandom::new(), message.as_bytes()).context("signing")?;
         let mut issued = sample.clone();
@@ -259,7 +265,7 @@ fn successor(expires_at: DateTime<Utc>) -> Result<String> {
     Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-fn random_id() -> Result<Uuid> {
+pub(super) fn random_id() -> Result<Uuid> {
     let mut bytes = [0_u8; 16];
     aws_lc_rs::rand::fill(&mut bytes).context("no randomness")?;
     Ok(Uuid::from_bytes(bytes))

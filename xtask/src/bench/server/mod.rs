@@ -4,6 +4,7 @@
 mod floors;
 mod samples;
 mod statements;
+mod trail;
 
 use std::env;
 use std::process::ExitCode;

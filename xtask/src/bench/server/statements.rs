@@ -123,6 +123,17 @@ pub const IS_REVOKED: &str = r#"
 pub const REVOKE: &str = "
     select myapi.append_revocations($1, $2, $3::bigint[], $4, $5)
 ";
+/// `audit`: what happened, many rows at once.
+pub const AUDIT: &str = "
+    insert into myapi.audit_events (writer, seq, at, event, outcome, reason, subject, client_id, address, request_id,
+                                    actor, detail, prev_hash, hash)
+    select r.writer, r.seq, r.at, r.event, r.outcome, r.reason, r.subject, r.client_id, r.address, r.request_id,
+           r.actor, r.detail, r.prev_hash, r.hash
+    from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[],
+                $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::bytea[], $14::bytea[])
+         as r (writer, seq, at, event, outcome, reason, subject, client_id, address, request_id, actor, detail,
+               prev_hash, hash)
+";
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +149,7 @@ mod tests {
         let tokens = include_str!("../../../../auth-server/src/tokens/store/tokens.rs");
         let codes = include_str!("../../../../auth-server/src/codes/store.rs");
         let sessions = include_str!("../../../../auth-server/src/sessions/store.rs");
+        let audit = include_str!("../../../../auth-server/src/audit/store.rs");
         let revocations = include_str!("../../../../auth-server/src/revocations/store.rs");
         for (store, statement) in [
             (limits, SECRET_LIMITS),
@@ -155,6 +167,7 @@ mod tests {
             (users, LOCKED_USER),
             (revocations, IS_REVOKED),
             (revocations, REVOKE),
+            (audit, AUDIT),
         ] {
             assert!(words(store).contains(&words(statement)), "{statement}");
         }

@@ -354,8 +354,8 @@ async fn a_batch_whose_answer_was_lost_is_recorded_once(pool: Pool) {
 
 /// Until so many insertions into the table wait for a lock.
 async fn wait_for_inserts(pool: &Pool, count: i64) {
-    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-                   and query like 'insert into myapi.audit_events%'";
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like 'insert into myapi.audit_events%'";
     let deadline = Instant::now() + PATIENCE;
     while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() < count {
         assert!(Instant::now() < deadline, "{count} insertions do not wait");

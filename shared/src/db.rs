@@ -17,8 +17,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions};
 use sqlx::{Connection, PgConnection};
 
 pub use doubt::{Watch, timeout, within};
@@ -40,6 +41,10 @@ pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A write on a server that is, or has become, a standby.
 const READ_ONLY: &str = "25006";
+/// A standby has nothing of unlogged tables, so there they cannot even be read; other things have this SQLSTATE too.
+const NOT_SUPPORTED: &str = "0A000";
+/// Where Postgres finds that out: messages are in the server's language, names of its functions are not.
+const UNLOGGED_IN_RECOVERY: &str = "get_relation_info";
 
 /// Why the database gave no answer. Its text holds the reason; it has no source, which would say it again.
 #[derive(Debug, thiserror::Error)]
@@ -80,13 +85,15 @@ impl From<sqlx::Error> for DbError {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => true,
             // sqlx reports a connection that was cut in the middle of a message as a protocol error.
             sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_passing_state(&code)),
+            sqlx::Error::Database(error) => {
+                is_read_only(&**error) || error.code().is_some_and(|code| is_passing_state(&code))
+            }
             _ => false,
         };
         if pooler::is_lost(&error) {
             pooler::note_lost();
         }
-        if error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == READ_ONLY) {
+        if error.as_database_error().is_some_and(is_read_only) {
             primary::note_read_only();
         }
         if is_passing { Self::Unavailable(error) } else { Self::Other(error) }
@@ -94,10 +101,22 @@ impl From<sqlx::Error> for DbError {
 }
 
 /// SQLSTATE classes that mean "later" (Postgres manual, appendix A): connection exceptions, transaction rollback,
-/// insufficient resources, operator intervention, system error, and a server that is or became read-only.
+/// insufficient resources, operator intervention, system error, and locks that are not to be had.
 fn is_passing_state(code: &str) -> bool {
     let class = code.get(..2).unwrap_or_default();
-    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, READ_ONLY | "55P03")
+    matches!(class, "08" | "40" | "53" | "57" | "58") || code == "55P03"
+}
+
+/// Whether it tells of a server that is, or has become, a standby.
+fn is_read_only(error: &dyn DatabaseError) -> bool {
+    match error.code().as_deref() {
+        Some(READ_ONLY) => true,
+        Some(NOT_SUPPORTED) => {
+            let error = error.try_downcast_ref::<PgDatabaseError>();
+            error.and_then(PgDatabaseError::routine) == Some(UNLOGGED_IN_RECOVERY)
+        }
+        _ => false,
+    }
 }
 
 /// Why a connection string cannot be used.

@@ -11,13 +11,14 @@ use crate::support::{Answer, TestApp, insert_some};
 use crate::{decades, reviews};
 
 const README: &str = include_str!("../../../README.md");
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("mod.rs", include_str!("decades/mod.rs")),
     ("handlers.rs", include_str!("decades/handlers.rs")),
     ("model.rs", include_str!("decades/model.rs")),
     ("store.rs", include_str!("decades/store.rs")),
     ("migration.sql", include_str!("decades/migration.sql")),
     ("mod.rs", include_str!("reviews/mod.rs")),
+    ("documented.rs", include_str!("reviews/documented.rs")),
     ("handlers.rs", include_str!("reviews/handlers.rs")),
     ("model.rs", include_str!("reviews/model.rs")),
     ("schemas.rs", include_str!("reviews/schemas.rs")),
@@ -168,6 +169,17 @@ async fn reviews_come_in_pages_and_go_with_their_film(pool: PgPool) {
     assert_eq!((second.json().as_array().unwrap().len(), second.header("link")), (50, ""));
     assert_eq!(app.write(Method::DELETE, "/movies/1", &[], "").await.status, 204);
     assert_eq!(ann.read("/reviews?movie_id=1").await.body, "[]");
+}
+
+/// Whatever a client may be answered stands in the document.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn the_document_has_every_answer_of_the_new_room(pool: PgPool) {
+    let document = reviewing(&pool).await.get("/openapi.json").await.json();
+    let answers = |method: &str| -> Vec<String> {
+        document["paths"]["/reviews"][method]["responses"].as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(answers("get"), ["200", "400", "401", "403", "422", "429", "500", "503"]);
+    assert_eq!(answers("post"), ["201", "400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"]);
 }
 
 #[test]

@@ -11,11 +11,11 @@ use shared::db::{Pool, Primary};
 use shared::http::problem::Problem;
 use shared::token::bearer::{Authorized, Permission};
 
+use super::documented;
 use super::model::Review;
 use super::schemas::{self, ReviewBody};
 use super::service::{self, ReviewsError};
 use crate::web::body::{self, JSON};
-use crate::web::refusals::Refusals;
 
 /// What a caller needs for reading reviews.
 pub struct ReviewsRead;
@@ -41,7 +41,7 @@ impl Permission for ReviewsWrite {
         ("movie_id" = i32, Query, description = "The film.", minimum = 0, example = 1),
         ("before" = Option<i64>, Query, description = "Where the page begins, as the `Link` of the last one says.", minimum = 0),
     ),
-    responses((status = 200, description = "The reviews.", body = [Review]), Refusals<ReviewsRead>)
+    responses((status = 200, description = "The reviews.", body = [Review]), documented::List)
 )]
 pub(super) async fn list(
     caller: Authorized<ReviewsRead>,
@@ -65,8 +65,9 @@ pub(super) async fn list(
     path = "/reviews",
     tag = "Reviews",
     security(("login" = [ReviewsWrite::SCOPE])),
-    request_body(content = ReviewBody, content_type = "application/json"),
-    responses((status = 201, description = "The review that is stored now.", body = Review), Refusals<ReviewsWrite>)
+    request_body(content = ReviewBody, content_type = "application/json",
+        example = json!({ "movie_id": 1, "stars": 4, "body": "Slow, and worth it." })),
+    responses((status = 201, description = "The review that is stored now.", body = Review), documented::Create)
 )]
 pub(super) async fn create(
     caller: Authorized<ReviewsWrite>,

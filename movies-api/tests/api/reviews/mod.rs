@@ -1,5 +1,6 @@
 //! Reviews: what users think of films. Each user has one for each film, and everybody with `reviews:read` may read them.
 
+mod documented;
 pub mod handlers;
 pub mod model;
 pub mod schemas;

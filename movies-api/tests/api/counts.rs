@@ -40,7 +40,7 @@ async fn every_kind_of_statement_keeps_the_counts_right(pool: PgPool) {
          insert into myapi.movies (title, released) select 'G', 1995 from gone",
         "delete from myapi.movies where movie_id = 100",
         "delete from myapi.movies where released is null",
-        "truncate myapi.movies",
+        "truncate myapi.movies cascade",
         "insert into myapi.movies (title, released, rating) select 'H', 1900 + n % 7, (n % 90) / 10.0 from generate_series(1, 500) n",
     ] {
         sqlx::query(statement).execute(&pool).await.unwrap();

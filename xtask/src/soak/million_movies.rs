@@ -155,7 +155,7 @@ impl Scene<'_> {
 
     /// Into an empty table.
     fn import(&self, file: &Path) -> Result<Cost> {
-        self.execute("truncate myapi.movies")?;
+        self.execute("truncate myapi.movies cascade")?;
         let file = file.to_str().context("a path that is not UTF-8")?;
         let import = || once::must(&self.services.movies(&["import", file]), None, "", self.interrupt).map(drop);
         let took = cost::of(&self.options, self.interrupt, import)?;
@@ -167,7 +167,7 @@ impl Scene<'_> {
 
     /// The same rows into the same table with the same indexes and triggers, as fast as Postgres takes them.
     fn copy(&self, file: &Path) -> Result<Cost> {
-        self.execute("truncate myapi.movies")?;
+        self.execute("truncate myapi.movies cascade")?;
         let copy = async {
             let pool = PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await?;
             let statement =

@@ -21,6 +21,8 @@ create function myapi.apply_reviews_grants() returns void
     set search_path = pg_catalog
 as $$
 begin
+    -- The key of myapi.apply_grants(), which touches every table: two at once would fail.
+    perform pg_advisory_xact_lock(hashtextextended('myapi.apply_grants', 0));
     if exists (select from pg_roles where rolname = 'myapi_movies_read') then
         grant select on myapi.reviews to myapi_movies_read;
     end if;

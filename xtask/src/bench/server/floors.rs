@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::body::Bytes;
@@ -24,6 +23,7 @@ use shared::token::keys::{KeySet, VerifyingKey};
 use sqlx::types::Uuid;
 use sqlx::{Connection as _, Row as _};
 
+use super::opaque::{CODE_PREFIX, PREFIX, random_id, read, successor};
 use super::samples::{Issued, Samples};
 use super::statements;
 use super::trail::Trail;
@@ -39,10 +39,6 @@ pub const INTROSPECT: &str = "/floor/introspect";
 /// Does what a revocation needs.
 pub const REVOKE: &str = "/floor/revoke";
 
-/// What a refresh token begins with.
-const PREFIX: &str = "mrt1_";
-/// What an authorization code begins with.
-const CODE_PREFIX: &str = "mac1_";
 /// Of a client that was never disabled, as auth-server knows it from before.
 const CLIENT_VERSION: i64 = 1;
 /// Counters of a client's secret that was never wrong: at one address and everywhere, kind and place.
@@ -248,29 +244,6 @@ impl Floor {
     }
 }
 
-/// Hash and end of a refresh token or a code.
-fn read(token: &str, prefix: &str) -> Result<(Vec<u8>, DateTime<Utc>)> {
-    let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(prefix).context("no token of this kind")?)?;
-    let expiry = bytes.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
-    let ends = DateTime::UNIX_EPOCH + TimeDelta::seconds(expiry.into());
-    Ok((digest(&SHA256, &bytes).as_ref().to_vec(), ends))
-}
-
-/// A refresh token that nobody had.
-fn successor(expires_at: DateTime<Utc>) -> Result<String> {
-    let mut bytes = [0_u8; 36];
-    let (end, secret) = bytes.split_at_mut(4);
-    end.copy_from_slice(&u32::try_from(expires_at.timestamp())?.to_be_bytes());
-    aws_lc_rs::rand::fill(secret).context("no randomness")?;
-    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
-}
-
-pub(super) fn random_id() -> Result<Uuid> {
-    let mut bytes = [0_u8; 16];
-    aws_lc_rs::rand::fill(&mut bytes).context("no randomness")?;
-    Ok(Uuid::from_bytes(bytes))
-}
-
 /// The value of a form's last parameter.
 fn last_value(form: &[u8]) -> &str {
     std::str::from_utf8(form).unwrap_or_default().rsplit('=').next().unwrap_or_default()
@@ -293,11 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_successor_ends_when_it_is_told() {
-        let ends = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        let (one, other) = (successor(ends).unwrap(), successor(ends).unwrap());
-        assert_ne!(one, other);
-        assert_eq!(read(&one, PREFIX).unwrap().1, ends);
+    fn the_last_value_of_a_form_is_its_token() {
         assert_eq!(last_value(b"grant_type=refresh_token&refresh_token=mrt1_a"), "mrt1_a");
     }
 }

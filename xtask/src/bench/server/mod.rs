@@ -2,6 +2,7 @@
 //! own serving loop, with the same runtime and the same kind of pool; no layers, no log, no token.
 
 mod floors;
+mod opaque;
 mod samples;
 mod statements;
 mod trail;

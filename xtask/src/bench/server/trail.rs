@@ -10,6 +10,7 @@ use sqlx::types::Uuid;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::opaque::random_id;
 use super::statements;
 
 /// How long auth-server waits for rows to be written together, and how many it writes at most.
@@ -22,8 +23,8 @@ const QUEUE: usize = 16_384;
 #[derive(Clone)]
 pub struct Trail(mpsc::Sender<()>);
 
-/// What a row says that is about the client alone.
-struct Written {
+/// Writes the rows, each a number higher than the one before.
+struct Writer {
     pool: Pool,
     clock: Clock,
     client_id: String,
@@ -38,7 +39,7 @@ impl Trail {
     /// When there is no randomness.
     pub fn start(pool: Pool, clock: Clock, client_id: String) -> Result<Self> {
         let (queue, mut noted) = mpsc::channel(QUEUE);
-        let mut written = Written { pool, clock, client_id, writer: super::floors::random_id()?, seq: 0 };
+        let mut writing = Writer { pool, clock, client_id, writer: random_id()?, seq: 0 };
         tokio::spawn(async move {
             while noted.recv().await.is_some() {
                 if noted.len() < BATCH {
@@ -48,7 +49,7 @@ impl Trail {
                 while rows < BATCH && noted.try_recv().is_ok() {
                     rows += 1;
                 }
-                if let Err(error) = written.insert(rows).await {
+                if let Err(error) = writing.insert(rows).await {
                     eprintln!("the floors write no audit rows: {error:#}");
                     return;
                 }
@@ -66,7 +67,7 @@ impl Trail {
     }
 }
 
-impl Written {
+impl Writer {
     async fn insert(&mut self, rows: usize) -> Result<()> {
         let (first, count) = (self.seq + 1, i64::try_from(rows)?);
         self.seq += count;

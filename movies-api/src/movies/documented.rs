@@ -104,20 +104,15 @@ impl IntoResponses for Delete {
 
 fn by_its_path<P: Permission>() -> Answers {
     let bad = ["/movies/%ff", "/movies/one"].map(schemas::movie_id_of_path);
-    let answers = behind_a_token::<P, _>(bad);
-    [MoviesError::NotFound(4), MoviesError::Changed]
-        .into_iter()
-        .fold(answers, |answers, error| answers.problem(&error.into()))
+    behind_a_token::<P, _>(bad).each([MoviesError::NotFound(4), MoviesError::Changed].map(Problem::from))
 }
 
 fn with_a_body(answers: Answers, media_type: &str) -> Answers {
     let malformed = Members::read("{").err();
-    let bad = malformed.into_iter().chain([body::unsupported(media_type), body::too_large(), Problem::read_only()]);
-    bad.fold(answers, |answers, problem| answers.problem(&problem))
+    answers.each(malformed).each([body::unsupported(media_type), body::too_large(), Problem::read_only()])
 }
 
 /// The refusals of the token, of these bad requests, and of a service that fails.
 fn behind_a_token<P: Permission, T>(bad: impl IntoIterator<Item = Result<T, Problem>>) -> Answers {
-    let refused = bad.into_iter().filter_map(Result::err);
-    refused.fold(Refusals::<P>::answers(), |answers, problem| answers.problem(&problem))
+    Refusals::<P>::answers().each(bad.into_iter().filter_map(Result::err))
 }

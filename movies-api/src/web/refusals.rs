@@ -19,9 +19,7 @@ impl<P: Permission> Refusals<P> {
     /// The same, for a route that adds its own.
     #[must_use]
     pub fn answers() -> Answers {
-        [Problem::unavailable(), Problem::internal()]
-            .iter()
-            .fold(Authorized::<P>::documented(REALM), |answers, problem| answers.problem(problem))
+        Authorized::<P>::documented(REALM).each([Problem::unavailable(), Problem::internal()])
     }
 }
 

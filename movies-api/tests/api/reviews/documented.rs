@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use shared::http::docs::Answers;
 use shared::http::problem::Problem;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
@@ -21,7 +20,7 @@ pub(super) struct Create;
 impl IntoResponses for List {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let bad = ["movie_id=1&movie_id=2", "movie_id=one"].map(|query| schemas::wanted(Some(query)));
-        with(Refusals::<ReviewsRead>::answers(), bad.into_iter().filter_map(Result::err)).into_responses()
+        Refusals::<ReviewsRead>::answers().each(bad.into_iter().filter_map(Result::err)).into_responses()
     }
 }
 
@@ -30,11 +29,7 @@ impl IntoResponses for Create {
         let bad = ["{", r#"{"movie_id":1,"stars":6,"body":"?"}"#].map(schemas::new_review);
         let of_bodies = [body::unsupported(JSON), body::too_large(), Problem::read_only()];
         let of_reviews = [ReviewsError::NoMovie(4), ReviewsError::Exists].map(Problem::from);
-        let refusals = bad.into_iter().filter_map(Result::err).chain(of_bodies).chain(of_reviews);
-        with(Refusals::<ReviewsWrite>::answers(), refusals).into_responses()
+        let answers = Refusals::<ReviewsWrite>::answers().each(bad.into_iter().filter_map(Result::err));
+        answers.each(of_bodies).each(of_reviews).into_responses()
     }
-}
-
-fn with(answers: Answers, problems: impl Iterator<Item = Problem>) -> Answers {
-    problems.fold(answers, |answers, problem| answers.problem(&problem))
 }

@@ -82,6 +82,12 @@ impl Answers {
         }
     }
 
+    /// All of these problems.
+    #[must_use]
+    pub fn each(self, problems: impl IntoIterator<Item = Problem>) -> Self {
+        problems.into_iter().fold(self, |answers, problem| answers.problem(&problem))
+    }
+
     /// For an implementation of [`utoipa::IntoResponses`].
     #[must_use]
     pub fn into_responses(self) -> BTreeMap<String, RefOr<Response>> {

@@ -353,6 +353,63 @@ fn the_test_crates_have_names_of_their_own() {
     }
 }
 
+/// nginx has both services under one origin: what is movies-api's goes there, everything else to auth-server.
+#[test]
+fn nginx_sends_each_route_to_its_service() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(top.join(path)).unwrap();
+    let nginx = read("deploy/nginx.conf");
+    let places: Vec<(&str, &str)> =
+        nginx.split("\n    location ").skip(1).filter_map(|place| place.split_once(" {\n")).collect();
+    // An exact path first, then the longest beginning.
+    let upstream = |path: &str| {
+        let exact = places.iter().find(|(place, _)| place.strip_prefix("= ") == Some(path));
+        let beginnings = places.iter().filter(|(place, _)| path.starts_with(place.trim_start_matches("^~ ")));
+        let (_, block) =
+            exact.or_else(|| beginnings.max_by_key(|(place, _)| place.trim_start_matches("^~ ").len())).unwrap();
+        block.split_once("proxy_pass http://").unwrap().1.split_once(';').unwrap().0.to_owned()
+    };
+    for (service, name) in [("auth-server", "auth_server"), ("movies-api", "movies_api")] {
+        let routes = read(&format!("{service}/src/routes.rs"));
+        let routes: Vec<&str> =
+            routes.lines().filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";")).collect();
+        assert!(routes.len() > 6, "{service}: {routes:?}");
+        for route in routes.into_iter().filter(|route| !["/healthz", "/readyz"].contains(route)) {
+            assert_eq!(upstream(route), name, "{route}");
+        }
+    }
+    assert_eq!(upstream("/.well-known/oauth-protected-resource/films/v1"), "movies_api");
+    assert_eq!(upstream("/openapi.json"), "movies_api");
+}
+
+/// The first layer of an image is built from manifests and empty crates: all that it copies is sent, and cargo, which looks
+/// for the file of a test that has no path, does not look for one that is not.
+#[test]
+fn images_can_be_built_from_what_they_copy() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| fs::read_to_string(top.join(path)).unwrap();
+    let ignored = read(".dockerignore");
+    for service in SERVICES {
+        let recipe = read(&format!("{service}/Dockerfile"));
+        let copies = recipe.lines().filter_map(|line| line.strip_prefix("COPY ")?.rsplit_once(' '));
+        let copied: Vec<&str> =
+            copies.flat_map(|(from, _)| from.split(' ')).filter(|from| !from.starts_with('-')).collect();
+        for from in copied.iter().filter(|from| !from.starts_with('/')) {
+            let is_sent = |part: &Path| ignored.lines().any(|line| line.strip_prefix('!').map(Path::new) == Some(part));
+            assert!(Path::new(from).ancestors().any(is_sent), "{service}: .dockerignore keeps {from} back");
+        }
+        let manifests = copied.into_iter().filter(|from| from.ends_with("/Cargo.toml"));
+        let members: Vec<&str> = manifests.collect();
+        assert_eq!(members.len(), 4, "{service}: cargo needs the manifest of every member");
+        for manifest in members {
+            for target in read(manifest).split("\n[[").skip(1) {
+                let target = target.split("\n[").next().unwrap_or_default();
+                assert!(target.contains("\npath = "), "{manifest}: a target without a path: [[{target}");
+            }
+        }
+    }
+}
+
 /// Who does not trace does not build for it: neither service has a crate of OpenTelemetry unless it is asked to.
 #[test]
 fn a_build_without_the_feature_has_no_crate_of_traces() {

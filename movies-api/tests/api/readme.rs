@@ -26,6 +26,14 @@ fn every_route_is_named() {
     assert!(unnamed.is_empty(), "README.md lacks {unnamed:?}");
 }
 
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn what_it_prints_of_the_service_is_what_the_service_says(pool: Pool) {
+    let path = "/.well-known/oauth-protected-resource";
+    let printed = readme::text().split_once(&format!("$ curl -s http://127.0.0.1:8000{path}\n")).unwrap().1;
+    let said = TestApp::new(pool).get(path).await.body;
+    assert_eq!(printed.lines().next(), Some(said.as_str()), "README.md, below `curl -s http://127.0.0.1:8000{path}`");
+}
+
 /// The document has every refusal, made by the code that answers it.
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn every_refusal_of_the_movies_is_in_the_table_and_nothing_else(pool: Pool) {

@@ -1,7 +1,11 @@
 //! `auth-server migrate`: an empty database, the old application's, and eight runs at once. Databases are made by hand
 //! here because the tests are about what stands in them before the first migration.
 
+use std::fs;
+use std::path::Path;
+
 use auth_server::{schema, users};
+use serde_json::Value;
 use shared::db::{self, Pool, SchemaState};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -157,4 +161,66 @@ async fn s20_each_role_reaches_its_own_tables_only(pool: Pool) {
             assert_eq!(may(&mut conn, role, statement).await, expected, "{role}: {statement}");
         }
     }
+}
+
+/// The text of every source of a service, with the spaces that its statements have in the query cache.
+fn sources_of(service: &str) -> String {
+    fn walk(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, text);
+            } else {
+                text.push_str(&fs::read_to_string(path).unwrap().replace("\\\"", "\""));
+            }
+        }
+    }
+    let mut text = String::new();
+    walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(service).join("src"), &mut text);
+    spaced(&text)
+}
+
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Tests run as a superuser; what a service asks in a deployment has to be granted. `explain` looks at the rights for
+/// every table and function of a statement, and does nothing.
+#[sqlx::test]
+async fn s20_each_role_may_do_what_its_service_asks(pool: Pool) {
+    let mut conn = pool.acquire().await.unwrap();
+    schema::migrate(&mut conn, true).await.unwrap();
+    let services = ["auth-server", "movies-api"].map(sources_of);
+    let (mut asked, mut refused) = (0, Vec::new());
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.sqlx")).unwrap() {
+        let cached: Value = serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let query = cached["query"].as_str().unwrap();
+        let [is_auth, is_movies] = services.each_ref().map(|sources| sources.contains(&spaced(query)));
+        let only_reads = query.trim_start().starts_with("select") && !query.contains("for update");
+        let roles = [
+            ("myapi_auth", is_auth),
+            ("myapi_movies_read", is_movies && only_reads),
+            ("myapi_movies_write", is_movies),
+        ];
+        for (role, _) in roles.into_iter().filter(|(_, asks)| *asks) {
+            asked += 1;
+            let nothing = vec!["null"; cached["describe"]["parameters"]["Left"].as_array().unwrap().len()].join(", ");
+            let arguments = if nothing.is_empty() { nothing } else { format!("({nothing})") };
+            let mut transaction = conn.begin().await.unwrap();
+            let script = format!(
+                "set local plan_cache_mode = force_generic_plan; prepare asked_{asked} as {query};
+                 set local role {role}; explain execute asked_{asked}{arguments}"
+            );
+            match sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *transaction).await {
+                Ok(_) => {}
+                Err(error) if error.as_database_error().unwrap().code().as_deref() == Some("42501") => {
+                    refused.push(format!("{role}: {}", spaced(query)));
+                }
+                Err(error) => panic!("{query}: {error}"),
+            }
+        }
+    }
+    assert!(asked > 120, "{asked} statements were found");
+    // `migrate --restored` alone, which is the owner's.
+    assert_eq!(refused, ["myapi_auth: update myapi.revocation_feed set feed_id = $1"]);
 }

@@ -44,15 +44,20 @@ const MOVIES_API: &str = r#"
         serve) STAND_IN_BIND=$MYAPI_MOVIES__BIND exec "$STAND_IN_EXE" --ignored --exact stand_in_service --nocapture ;;
     esac"#;
 
-/// Whether there is a Postgres to start. If not, the test says by name that it is skipped, or fails where nothing may
-/// be skipped.
-pub fn is_possible(test: &str) -> bool {
+/// A program of Postgres, where there is one.
+pub fn of_postgres(program: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let named = std::env::var_os("PG_BIN_DIR").map(PathBuf::from);
     let system =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    let is_there =
-        std::env::split_paths(&folders).chain(named).chain(system).any(|folder| folder.join("initdb").is_file());
+    let mut places = std::env::split_paths(&folders).chain(named).chain(system).map(|folder| folder.join(program));
+    places.find(|file| file.is_file())
+}
+
+/// Whether there is a Postgres to start. If not, the test says by name that it is skipped, or fails where nothing may
+/// be skipped.
+pub fn is_possible(test: &str) -> bool {
+    let is_there = of_postgres("initdb").is_some();
     // The tests look for processes in /proc.
     let is_possible = is_there && cfg!(target_os = "linux");
     if !is_possible {

@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::postgres::Ordered;
 use super::service::Service;
 use super::wire::{Answer, ask, post, present};
-use super::{PATIENCE, Run, Sandbox};
+use super::{PATIENCE, Run, Sandbox, of_postgres};
 
 /// Of the user.
 pub const PASSWORD: &str = "four words of one's own";
@@ -41,6 +41,12 @@ pub struct Pair {
     disk: Option<Disk>,
     // Last: everything lives in its folder.
     sandbox: Sandbox,
+}
+
+/// Whose DSNs a deployment has besides those of its services.
+pub struct Roles {
+    /// May write films.
+    pub importer: String,
 }
 
 /// The server of a pair.
@@ -99,15 +105,56 @@ impl Pair {
         ];
         let pair = Self { auth, movies, settings, binaries, postgres, disk, sandbox };
         fs::write(pair.path("kek"), pair.run("auth-server", &["key", "new-secret"], "")).unwrap();
-        pair.run("auth-server", &["migrate"], "");
-        pair.run("auth-server", &["key", "generate"], "");
-        let client = ["client", "create", "demo", "--public", "--grant", "password", "--scope", "movies:read"];
-        pair.run("auth-server", &client, "");
-        let user = ["create-user", "--name", "Ann", "--email", "ann@example.com", "--password-stdin"];
-        pair.run("auth-server", &user, PASSWORD);
         fs::write(pair.path("movies.csv"), MOVIES).unwrap();
+        pair.run("auth-server", &["migrate"], "");
+        pair.stock();
         pair.run("movies-api", &["import", "movies.csv"], "");
         pair
+    }
+
+    /// The same in a database of its own, made by `deploy/secrets.sh` and `deploy/postgres/roles.sql`, where each may do what
+    /// its role may. [`Roles::importer`] is who may write films.
+    pub fn deployed() -> (Self, Roles) {
+        let mut pair = Self::new();
+        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+        let secrets = pair.path("secrets");
+        let made = Command::new(deploy.join("secrets.sh")).arg(&secrets).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let (server, socket) =
+            pair.database().split_once('?').map(|(url, host)| (url.to_owned(), host.to_owned())).unwrap();
+        let superuser = |database: &str| format!("{}/{database}?{socket}", server.rsplit_once('/').unwrap().0);
+        let psql = |database: &str, args: &[&str]| {
+            let mut psql = Command::new(of_postgres("psql").unwrap());
+            psql.args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", &superuser(database)]).args(args);
+            let output = psql.output().unwrap();
+            assert!(output.status.success(), "{args:?}: {output:?}");
+        };
+        psql("postgres", &["--command=create database deployed"]);
+        let (secrets_are, roles) = (format!("--set=secrets={}", secrets.display()), deploy.join("postgres/roles.sql"));
+        psql("deployed", &[&secrets_are, "--file", roles.to_str().unwrap()]);
+        // Beside a socket in place of a container.
+        let dsn = |name: &str| {
+            let dsn = fs::read_to_string(secrets.join(name)).unwrap();
+            dsn.trim().replace("@postgres:5432/myapi", &format!("@localhost:5432/deployed?{socket}"))
+        };
+        let roles = Roles { importer: dsn("import-dsn") };
+        pair.set("MYAPI_AUTH__DATABASE_URL", &dsn("owner-dsn"));
+        pair.run("auth-server", &["migrate"], "");
+        pair.set("MYAPI_AUTH__DATABASE_URL", &dsn("auth-dsn"));
+        pair.stock();
+        pair.set("MYAPI_MOVIES__DATABASE_URL", &roles.importer);
+        pair.run("movies-api", &["import", "movies.csv"], "");
+        pair.set("MYAPI_MOVIES__DATABASE_URL", &dsn("movies-dsn"));
+        (pair, roles)
+    }
+
+    /// A key, a client and a user.
+    fn stock(&self) {
+        self.run("auth-server", &["key", "generate"], "");
+        let client = ["client", "create", "demo", "--public", "--grant", "password", "--scope", "movies:read"];
+        self.run("auth-server", &client, "");
+        let user = ["create-user", "--name", "Ann", "--email", "ann@example.com", "--password-stdin"];
+        self.run("auth-server", &user, PASSWORD);
     }
 
     /// A file of this pair.

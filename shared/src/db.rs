@@ -165,7 +165,7 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // A ping before each use costs a fifth of the throughput; a dead connection shows itself as Unavailable.
+        // A ping before each use costs a fifth of the throughput; a connection that dies in use shows itself as Unavailable.
         .test_before_acquire(false)
         .idle_timeout(Duration::from_secs(10 * 60))
         // The one place for it: a second `before_acquire` would replace the first.
@@ -174,7 +174,7 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
                 if primary::is_outdated(meta.age) {
                     return Ok(false);
                 }
-                doubt::check(conn).await.map(|()| true)
+                doubt::check_rested(conn, meta.idle_for).await.map(|()| true)
             })
         })
         .after_release(|conn, _| Box::pin(async move { doubt::check(conn).await.map(|()| true) }))

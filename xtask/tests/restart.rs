@@ -158,3 +158,33 @@ impl Drop for Over<'_> {
         self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// Postgres restarts while nobody asks: its old connections, at rest in the pools, cost nobody a 503.
+#[test]
+fn f01_who_asks_after_a_restart_at_rest_is_answered() {
+    if !is_possible("f01_who_asks_after_a_restart_at_rest_is_answered") {
+        return;
+    }
+    let pair = Pair::with_ordered_postgres();
+    let client = pair.service_client("service");
+    let (_auth, _movies) = (pair.start_auth(&[]), pair.start_movies());
+    let token = pair.log_in();
+    until("movies-api takes the token", || present(pair.movies, &token).status == 200);
+    // Several connections each.
+    let together = |ask: &(dyn Fn() -> Answer + Sync)| -> Vec<u16> {
+        thread::scope(|scope| {
+            let asked: Vec<_> = (0..16).map(|_| scope.spawn(|| ask().status)).collect();
+            asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+        })
+    };
+    let grants = || post(pair.auth, "/token", &client);
+    let reads = || present(pair.movies, &token);
+    assert_eq!((together(&grants), together(&reads)), (vec![200; 16], vec![200; 16]));
+
+    for order in ["fast", "start"] {
+        pair.postgres().order(order);
+    }
+    let since = Instant::now();
+    until("they had their rest", || since.elapsed() > Duration::from_millis(600));
+    assert_eq!((together(&grants), together(&reads)), (vec![200; 16], vec![200; 16]));
+}

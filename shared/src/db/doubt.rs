@@ -4,6 +4,9 @@
 //! is a quarter of an hour. All the pool's places may be lost to that. So whoever gives up on a query casts doubt, and for a
 //! while each connection has to answer in time, or is thrown away, when it comes back and when it is taken. (To ask always
 //! would cost each request a round trip; limits on the socket, which libpq has, sqlx does not offer.)
+//!
+//! A connection that nobody used for a while is asked as well: were Postgres restarted meanwhile, each would cost somebody
+//! a 503. Under load none is at rest for that long.
 
 use std::io;
 use std::sync::LazyLock;
@@ -20,6 +23,9 @@ const LASTS: Duration = Duration::from_secs(30);
 
 /// How long a connection in doubt may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After how long a rest a connection has to answer before it is used.
+const REST: Duration = Duration::from_millis(500);
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -79,6 +85,11 @@ pub async fn within<T, E: From<DbError>>(limit: Duration, work: impl Future<Outp
     timeout(limit, work).await.unwrap_or_else(|_| Err(DbError::from(silence()).into()))
 }
 
+/// Of a connection that is taken after so long a rest: ok at once where there is no doubt, else when it answers.
+pub(super) async fn check_rested(conn: &mut PgConnection, rest: Duration) -> Result<(), sqlx::Error> {
+    if rest < REST { check(conn).await } else { ask(conn).await }
+}
+
 /// Ok at once where there is no doubt, else when the connection answers.
 pub(super) async fn check(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     let until = UNTIL.load(Ordering::Relaxed);
@@ -89,6 +100,10 @@ pub(super) async fn check(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         UNTIL.store(0, Ordering::Relaxed);
         return Ok(());
     }
+    ask(conn).await
+}
+
+async fn ask(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     match tokio::time::timeout(PATIENCE, conn.ping()).await {
         Ok(answered) => answered,
         Err(_) => Err(silence()),

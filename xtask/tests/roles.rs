@@ -1,5 +1,4 @@
 //! A deployment as `deploy/` makes it: the schema is its owner's, and each service has the rights of its role and no others.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod support;
 

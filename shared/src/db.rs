@@ -174,10 +174,10 @@ pub fn pool(options: PgConnectOptions, max_connections: u32, application_name: &
                 if primary::is_outdated(meta.age) {
                     return Ok(false);
                 }
-                doubt::check_rested(conn, meta.idle_for).await.map(|()| true)
+                doubt::check_rested(conn, meta.idle_for).await
             })
         })
-        .after_release(|conn, _| Box::pin(async move { doubt::check(conn).await.map(|()| true) }))
+        .after_release(|conn, _| Box::pin(doubt::check(conn)))
         .connect_lazy_with(options.application_name(application_name))
 }
 

@@ -121,6 +121,27 @@ async fn s12_s13_odd_bodies_are_answered_and_never_fail(pool: PgPool) {
     assert_eq!(app.write(Method::PUT, "/movies/2147483647", &[JSON], UP).await.status, StatusCode::CREATED);
 }
 
+/// Nor does the last key of all end what the database can number.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn the_database_finds_a_free_key_whatever_keys_clients_chose(pool: PgPool) {
+    insert_some(&pool).await;
+    let app = TestApp::new(pool);
+    let create = async || app.write(Method::POST, "/movies", &[JSON], UP).await;
+    let key = |answer: &Answer| answer.json()["movie_id"].as_i64().unwrap();
+    let first = key(&create().await);
+    for taken in [i64::from(i32::MAX), first + 1, first + 2, first + 4] {
+        let put = app.write(Method::PUT, &format!("/movies/{taken}"), &[JSON], UP).await;
+        assert_eq!(put.status, StatusCode::CREATED, "{put}");
+    }
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        let created = create().await;
+        assert_eq!(created.status, StatusCode::CREATED, "{created}");
+        keys.push(key(&created));
+    }
+    assert_eq!(keys, [first + 5, first + 6, first + 7]);
+}
+
 #[sqlx::test(migrator = "shared::db::MIGRATOR")]
 async fn a_body_of_another_type_or_size_is_refused(pool: PgPool) {
     insert_some(&pool).await;

@@ -5,6 +5,9 @@
 //! while each connection has to answer in time, or is thrown away, when it comes back and when it is taken. (To ask always
 //! would cost each request a round trip; limits on the socket, which libpq has, sqlx does not offer.)
 //!
+//! The same question tells of a transaction that nobody knows of: a `begin` that was given up on its way still begins one,
+//! which sqlx does not count (issue 4385 of sqlx). Such a connection is thrown away as well.
+//!
 //! A connection that nobody used for a while is asked as well: were Postgres restarted meanwhile, each would cost somebody
 //! a 503. Under load none is at rest for that long.
 
@@ -13,7 +16,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Executor as _, PgConnection, Row as _};
 use tokio::time::error::Elapsed;
 
 use super::DbError;
@@ -85,26 +88,28 @@ pub async fn within<T, E: From<DbError>>(limit: Duration, work: impl Future<Outp
     timeout(limit, work).await.unwrap_or_else(|_| Err(DbError::from(silence()).into()))
 }
 
-/// Of a connection that is taken after so long a rest: ok at once where there is no doubt, else when it answers.
-pub(super) async fn check_rested(conn: &mut PgConnection, rest: Duration) -> Result<(), sqlx::Error> {
+/// Whether a connection that is taken after so long a rest is good: at once where there is no doubt, else when it answers.
+pub(super) async fn check_rested(conn: &mut PgConnection, rest: Duration) -> Result<bool, sqlx::Error> {
     if rest < REST { check(conn).await } else { ask(conn).await }
 }
 
-/// Ok at once where there is no doubt, else when the connection answers.
-pub(super) async fn check(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// The same whatever rest it had.
+pub(super) async fn check(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let until = UNTIL.load(Ordering::Relaxed);
     if until == 0 {
-        return Ok(());
+        return Ok(true);
     }
     if now() > until {
         UNTIL.store(0, Ordering::Relaxed);
-        return Ok(());
+        return Ok(true);
     }
     ask(conn).await
 }
 
-async fn ask(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    match tokio::time::timeout(PATIENCE, conn.ping()).await {
+/// Whether it is outside of any transaction: there a statement by the simple protocol begins one of its own.
+async fn ask(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let answer = async { conn.fetch_one("select now() = statement_timestamp()").await?.try_get(0) };
+    match tokio::time::timeout(PATIENCE, answer).await {
         Ok(answered) => answered,
         Err(_) => Err(silence()),
     }

@@ -96,6 +96,10 @@ impl Relay {
                 None => Ok(self.lend(self.pool.acquire().await?)),
             };
         }
+        // Nor to be dropped while one that had its rest is asked whether it is there still.
+        if self.pool.num_idle() > 0 {
+            return Ok(self.lend(self.pool.acquire().await?));
+        }
         let handed = match self.take_or_wait() {
             Ok(lent) => return Ok(lent),
             Err(handed) => handed,

@@ -1,12 +1,15 @@
 //! Connections that are handed on.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use shared::db::relay::Lent;
-use shared::db::{Conn, Pool, Relay};
+use shared::db::{self, Conn, Pool, Relay};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 /// A sanity bound for what takes milliseconds.
 const LONG: Duration = Duration::from_secs(30);
@@ -165,4 +168,23 @@ async fn a_pool_that_is_closed_gets_what_was_kept(_: PgPoolOptions, options: PgC
     tokio::time::timeout(LONG, relay.pool().close()).await.unwrap();
     assert_eq!(relay.pool().size(), 0);
     assert!(relay.acquire().await.is_err_and(|error| error.is_unavailable()));
+}
+
+/// sqlx counts a transaction from the answer to its `begin` on: one that was given up before is none to it, and is one to
+/// the server. Whoever had the connection next would write into it.
+#[sqlx::test(migrator = "shared::db::MIGRATOR")]
+async fn a_begin_that_was_given_up_leaves_no_transaction_behind(_: PgPoolOptions, options: PgConnectOptions) {
+    let relay = Relay::new(db::pool(options.clone(), 1, "test"));
+    relay.acquire().await.unwrap().hand_on();
+    let mut begin = Box::pin(relay.begin());
+    // As a request whose client hangs up: the watch goes first.
+    let watch = db::Watch::new();
+    assert!(poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_pending())).await);
+    drop(watch);
+    drop(begin);
+    sqlx::raw_sql("create table myapi.seen ()").execute(relay.pool()).await.unwrap();
+    let mut other = PgConnection::connect_with(&options).await.unwrap();
+    let query = sqlx::query_scalar("select to_regclass('myapi.seen') is not null");
+    let is_seen: bool = query.fetch_one(&mut other).await.unwrap();
+    assert!(is_seen, "it was created inside a transaction that nobody ends");
 }

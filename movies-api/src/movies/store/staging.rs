@@ -140,12 +140,24 @@ pub(in crate::movies) async fn analyze(conn: &mut Conn) -> Result<(), DbError> {
 }
 
 /// Moves the key's own counter past the keys that came from outside, so that the next insert without a key finds a free
-/// one. A counter never goes back, not even when a transaction does: for after an insert that stays.
+/// one. A key near the end of the range does not move it, for few would be left behind that; only where the counter gets
+/// there by itself does it go past those in a row. A counter never goes back, not even when a transaction does: for after
+/// an insert that stays.
 pub(in crate::movies) async fn advance_key(conn: &mut Conn) -> Result<(), DbError> {
     sqlx::query(
-        "select setval(counter, greatest(nextval(counter), (select max(movie_id) from myapi.movies)))
-         from (select pg_get_serial_sequence('myapi.movies', 'movie_id')::regclass as counter) as key
-         where counter is not null",
+        "select setval(counter, coalesce(
+             (select movies.movie_id
+              from myapi.movies
+              where movies.movie_id > key.last
+                  and exists (select from myapi.movies as next where next.movie_id = key.last + 1)
+                  and not exists (select from myapi.movies as next where next.movie_id = movies.movie_id::bigint + 1)
+              order by movies.movie_id
+              limit 1),
+             key.last))
+         from (select counter, greatest(
+                   nextval(counter), (select max(movie_id) from myapi.movies where movie_id < 2000000000)) as last
+               from (select pg_get_serial_sequence('myapi.movies', 'movie_id')::regclass as counter) as found
+               where counter is not null) as key",
     )
     .execute(conn)
     .await?;

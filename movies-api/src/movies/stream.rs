@@ -3,7 +3,9 @@
 //! Nothing is held between two pages, neither a connection nor a snapshot, so that a reader who is slow or gone costs
 //! nothing. For that a film that is changed meanwhile is in the file as it was when its page was read; each is in it once.
 
-use shared::db::{DbError, Pool};
+use std::time::Duration;
+
+use shared::db::{self, DbError, Pool};
 
 use super::export::ExportError;
 use super::files::{Format, Writer};
@@ -11,6 +13,9 @@ use super::store;
 
 /// How many films are held at once.
 const PAGE: i64 = 500;
+/// How long the database may take for one page, as long as for a whole request: the deadline of those ends with the head of
+/// their answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A file in the making.
 pub struct Pages {
@@ -36,10 +41,11 @@ impl Pages {
         if self.is_over {
             return Ok(None);
         }
-        let movies = {
+        let read = async {
             let mut conn = self.pool.acquire().await.map_err(DbError::from)?;
-            store::list_all(&mut conn, self.last, PAGE).await?
+            store::list_all(&mut conn, self.last, PAGE).await
         };
+        let movies = db::within(PATIENCE, read).await?;
         self.is_over = i64::try_from(movies.len()).is_ok_and(|read| read < PAGE);
         self.last = movies.last().map(|movie| movie.movie_id).or(self.last);
         let mut part = Vec::new();

@@ -34,7 +34,7 @@ alter role movies_api set idle_in_transaction_session_timeout = '10s';
 alter database :"DBNAME" owner to myapi_owner;
 revoke all on database :"DBNAME" from public;
 grant connect on database :"DBNAME" to auth_server, movies_api, movies_import;
--- `movies-api import` stages its rows in a temporary table.
-grant temporary on database :"DBNAME" to movies_import;
+-- `movies-api import` and `auth-server user import` stage their rows in a temporary table.
+grant temporary on database :"DBNAME" to auth_server, movies_import;
 
 commit;

@@ -62,8 +62,9 @@ pub struct Lent {
 pub struct Work(Lent);
 
 impl Relay {
-    /// Hands on connections of this pool, which does not test each before it is used (as [`super::pool`] makes it): a test
-    /// that is given up, because a connection was handed on meanwhile, costs the pool its own.
+    /// Hands on connections of this pool, which does not test each before it is used (as [`super::pool`] makes it, whose
+    /// connections are asked after a rest or in doubt alone): a test that is given up, because a connection was handed on
+    /// meanwhile, costs the pool its own.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
         Self { pool, between: Arc::default() }
